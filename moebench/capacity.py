@@ -1,0 +1,64 @@
+"""Capacity: what happens to assignments that an expert has no slot for.
+
+Shapes as in ``moebench.routers.base``: M assignments requested, N kept.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from moebench.routers.base import Causality, Routing
+
+
+def drop_over_capacity(routing: Routing, capacity: int, policy: str, seq_len: int) -> Routing:
+    """Keep at most ``capacity`` assignments per expert, by one of POLICIES.
+
+    Tokens are numbered sequence by sequence, ``seq_len`` to each; the kept assignments stay in
+    the order in which they were requested.
+    """
+    priority, _ = POLICIES[policy]
+    if priority is None:
+        return routing
+    M = routing.expert_N.numel()
+    # The slot an assignment would take at its expert: its rank among those of the same expert.
+    first_M = priority(routing, seq_len).argsort(stable=True)
+    order_M = first_M[routing.expert_N[first_M].argsort(stable=True)]
+    load_E = routing.load_E()
+    start_E = load_E.cumsum(0) - load_E
+    expert_M = routing.expert_N[order_M]
+    slot_M = torch.empty_like(order_M)
+    slot_M[order_M] = torch.arange(M, device=order_M.device) - start_E[expert_M]
+    kept_N = (slot_M < capacity).nonzero().squeeze(1)
+    if len(kept_N) == M:
+        return routing
+    return replace(
+        routing,
+        token_N=routing.token_N[kept_N],
+        expert_N=routing.expert_N[kept_N],
+        weight_N=routing.weight_N[kept_N],
+    )
+
+
+def causality(router: Causality, policy: str) -> Causality:
+    """What assignments depend on once the drop policy has had its say."""
+    return max(router, POLICIES[policy][1])
+
+
+def _by_position(routing: Routing, seq_len: int) -> Tensor:
+    """Earlier positions first, of all sequences alike, so that no sequence bears all the drops."""
+    return routing.token_N % seq_len
+
+
+def _by_gate(routing: Routing, seq_len: int) -> Tensor:
+    """Larger weights first. A later token can push out an earlier one: this leaks the future."""
+    return -routing.weight_N.detach()
+
+
+# Priority of assignments, the smallest kept first, and what a token then comes to depend on.
+POLICIES: dict[str, tuple[Callable[[Routing, int], Tensor] | None, Causality]] = {
+    "position": (_by_position, Causality.BATCH_COUPLED),
+    "gate": (_by_gate, Causality.NON_CAUSAL),
+    "none": (None, Causality.TOKEN_LOCAL),
+}

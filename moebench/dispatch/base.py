@@ -1,0 +1,36 @@
+"""The dispatch interface: bring tokens to their experts, and the weighted answers back.
+
+Shapes: T tokens, D model width, F hidden width of one expert, E experts, N kept assignments.
+"""
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from moebench.routers.base import Routing
+
+
+class Experts(nn.Module):
+    """E two-layer networks with an exact GELU between, x -> gelu(x @ w_in) @ w_out, no biases.
+
+    Every expert has matrices of its own: slicing one stacked parameter would make each slice's
+    gradient a zero tensor of full size.
+    """
+
+    def __init__(self, num_experts: int, dim: int, hidden: int):
+        super().__init__()
+        self.w_in = nn.ParameterList(torch.empty(dim, hidden) for _ in range(num_experts))
+        self.w_out = nn.ParameterList(torch.empty(hidden, dim) for _ in range(num_experts))
+
+    def forward(self, x_ND: Tensor, expert: int) -> Tensor:
+        """Answer of one expert to the rows of ``x_ND``."""
+        return nn.functional.gelu(x_ND @ self.w_in[expert]) @ self.w_out[expert]
+
+
+class Dispatch(ABC):
+    """How assignments are carried out. Every dispatch equals ``reference``, gradients included."""
+
+    @abstractmethod
+    def __call__(self, x_TD: Tensor, routing: Routing, experts: Experts) -> Tensor:
+        """Sum over the assignments of each token of weight times expert(token), shape (T, D)."""

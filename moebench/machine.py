@@ -1,0 +1,78 @@
+"""The machine a measurement runs on: its cores, its memory allocator, and the right to have it alone."""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import resource
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+LOCK = Path(tempfile.gettempdir()) / f"moebench-{os.getuid()}.lock"
+
+# Values of <malloc.h>; glibc does not export them otherwise.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES = 1 << 30
+
+
+class MachineError(ValueError):
+    """The machine cannot do what was asked of it."""
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def check_threads(threads: int, where: str) -> None:
+    """Refuse more measured threads than there are cores: such a time measures the scheduler."""
+    if threads > num_cores():
+        raise MachineError(
+            f"{where}: {threads} threads are more than the {num_cores()} cores at hand; "
+            f"set it to {num_cores()} or less"
+        )
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc keep freed buffers up to 1 GiB, once, at start-up; False where there is no glibc.
+
+    By default glibc hands every large buffer back to the kernel and faults it in again in the next
+    step, which costs 20 to 40 % of a training step on a CPU. Every arm gets the same setting.
+    """
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:
+        return False
+    return bool(
+        libc.mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        and libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+    )
+
+
+@contextlib.contextmanager
+def exclusive() -> Iterator[None]:
+    """Wait until no other measurement of this user runs on this machine, then hold it.
+
+    Snakemake keeps its own jobs apart; this lock also holds against a second checkout and against
+    jobs that outlived a killed workflow. The kernel frees it when the process ends, however it ends.
+    """
+    with open(LOCK, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"waiting for another measurement to free {LOCK}", flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def peak_resident_bytes() -> int:
+    """Largest resident memory of this process so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def load_average() -> float:
+    """Processes that wanted to run over the last minute."""
+    return os.getloadavg()[0]

@@ -1,0 +1,102 @@
+"""The MoE layer: gate, router, capacity, dispatch, experts, combine; and its dense counterparts.
+
+Shapes: B sequences of S tokens, T = B * S tokens of the pool, D width, E experts.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from moebench.capacity import causality, drop_over_capacity
+from moebench.dispatch.base import Dispatch, Experts
+from moebench.registry import load
+from moebench.routers.base import (
+    Causality,
+    Router,
+    RouterSetting,
+    Routing,
+    expert_capacity,
+    z_loss,
+)
+from moebench.spec import BASELINES, RunSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerOutput:
+    """What a feed-forward layer returns; statistics are derived from it by whoever wants them."""
+
+    y_BSD: Tensor
+    balance_loss: Tensor  # scalar, 0 where there is no gate
+    z_loss: Tensor  # scalar, 0 where there is no gate
+    logits_TE: Tensor | None = None
+    requested: Routing | None = None  # before capacity
+    kept: Routing | None = None  # after capacity
+
+
+class MoELayer(nn.Module):
+    """A gate and experts around any router, drop policy and dispatch."""
+
+    def __init__(self, spec: RunSpec, token_count_V: Tensor):
+        super().__init__()
+        model = spec.model
+        self.gate = nn.Linear(model.dim, model.num_experts, bias=False)
+        self.experts = Experts(model.num_experts, model.dim, model.ffn_mult * model.dim)
+        setting = RouterSetting(
+            num_experts=model.num_experts, top_k=model.top_k, token_count_V=token_count_V
+        )
+        self.router: Router = load(Router, spec.router)(setting, **spec.router_options)
+        self.dispatch: Dispatch = load(Dispatch, model.dispatch)()
+        self.capacity_factor = model.capacity_factor
+        self.drop_policy = model.drop_policy
+
+    @property
+    def causality(self) -> Causality:
+        """What a token's assignments depend on, drops included."""
+        return causality(self.router.causality, self.drop_policy)
+
+    def forward(self, x_BSD: Tensor, token_id_BS: Tensor) -> LayerOutput:
+        """Mix the experts of each token. Logits are float32 at least, whatever the autocast type."""
+        x_TD = x_BSD.flatten(0, 1)
+        with torch.autocast(x_TD.device.type, enabled=False):
+            logits_TE = self.gate(x_TD.to(self.gate.weight.dtype))
+        capacity = expert_capacity(
+            len(x_TD), self.router.num_experts, self.router.top_k, self.capacity_factor
+        )
+        requested = self.router(logits_TE, token_id_BS.flatten(), capacity)
+        kept = drop_over_capacity(requested, capacity, self.drop_policy, x_BSD.shape[1])
+        y_TD = self.dispatch(x_TD, kept, self.experts)
+        return LayerOutput(
+            y_BSD=y_TD.view_as(x_BSD),
+            balance_loss=requested.balance_loss,
+            z_loss=z_loss(logits_TE) if self.router.learned else logits_TE.new_zeros(()),
+            logits_TE=logits_TE,
+            requested=requested,
+            kept=kept,
+        )
+
+
+class DenseLayer(nn.Module):
+    """One expert that every token visits, as wide as ``num_experts`` of the MoE's."""
+
+    causality: ClassVar[Causality] = Causality.TOKEN_LOCAL
+
+    def __init__(self, dim: int, hidden: int):
+        super().__init__()
+        self.experts = Experts(1, dim, hidden)
+
+    def forward(self, x_BSD: Tensor, token_id_BS: Tensor) -> LayerOutput:
+        """Apply the network to each token."""
+        zero = x_BSD.new_zeros(())
+        return LayerOutput(y_BSD=self.experts(x_BSD, 0), balance_loss=zero, z_loss=zero)
+
+
+def build_layer(spec: RunSpec, token_count_V: Tensor) -> MoELayer | DenseLayer:
+    """The feed-forward layer that a run asks for: a mixture, or one of the dense baselines."""
+    if not spec.is_baseline:
+        return MoELayer(spec, token_count_V)
+    model = spec.model
+    num_experts = {"dense": model.top_k, "dense_total": model.num_experts}[spec.router]
+    assert spec.router in BASELINES
+    return DenseLayer(model.dim, num_experts * model.ffn_mult * model.dim)

@@ -1,0 +1,71 @@
+"""Rows: one JSON object per reading, raw, each with its whole spec and setting.
+
+Tables are derived from rows and from nothing else. Rows that were measured on unlike devices refuse
+to be read together.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+
+# Means over rows that differ in one of these would be means over unlike things.
+ALIKE = ("device", "dtype")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One reading: what was read, of which run, under which setting."""
+
+    kind: str  # train_step, validation, final, timed_step
+    spec: dict[str, Any]
+    setting: dict[str, Any]
+    values: dict[str, Any]  # quantities, with the unit in the name
+    schema: int = SCHEMA
+
+
+def write(rows: Iterable[Row], path: str | Path) -> None:
+    """Write rows, one JSON object a line; the file appears under its name only when it is whole."""
+    lines = "".join(json.dumps(asdict(row), sort_keys=True) + "\n" for row in rows)
+    write_text(lines, path)
+
+
+def write_text(text: str, path: str | Path) -> None:
+    """Write a text file that is either absent, old or whole, whenever the machine stops."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    with open(partial, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def read(paths: Sequence[str | Path], kinds: Sequence[str] = ()) -> list[Row]:
+    """Read the rows of the given kinds (of all, if none is given) from files.
+
+    Raises ValueError for rows of another schema, and for rows that differ in device or dtype.
+    """
+    rows = []
+    for path in paths:
+        for line in Path(path).read_text(encoding="utf-8").splitlines():
+            row = Row(**json.loads(line))
+            if row.schema != SCHEMA:
+                raise ValueError(
+                    f"{path}: rows of schema {row.schema}, this version reads {SCHEMA}"
+                )
+            if not kinds or row.kind in kinds:
+                rows.append(row)
+    for key in ALIKE:
+        seen = {str(row.setting[key]) for row in rows}
+        if len(seen) > 1:
+            raise ValueError(
+                f"rows differ in {key} ({', '.join(sorted(seen))}) and cannot share a table; "
+                "measure all of them on one machine, or give each its own experiment"
+            )
+    return rows

@@ -1,0 +1,83 @@
+"""Plug-ins by file name: what config calls ``expert_choice`` is ``routers/expert_choice.py``.
+
+``names`` and ``options`` only read a plug-in's source, so that building the DAG never imports torch;
+``load`` imports it.
+"""
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parent
+INFRASTRUCTURE = ("__init__", "__main__", "base", "style")
+
+
+def names(package: str) -> list[str]:
+    """Names of the plug-ins in ``moebench/{package}``: every module but the shared ones."""
+    return sorted(
+        path.stem for path in (ROOT / package).glob("*.py") if path.stem not in INFRASTRUCTURE
+    )
+
+
+def options(package: str, name: str) -> type[BaseModel]:
+    """Return the strict model of what config may set for a plug-in.
+
+    The options are the keyword-only parameters of the constructor of the plug-in's class; the
+    parameters before the ``*`` are supplied by the library.
+    """
+    constructor = _constructor(package, name)
+    fields: dict[str, Any] = {}
+    if constructor is not None:
+        arguments = zip(constructor.args.kwonlyargs, constructor.args.kw_defaults, strict=True)
+        for argument, default in arguments:
+            assert argument.annotation is not None, f"{package}.{name}: {argument.arg} has no type"
+            kind = eval(ast.unparse(argument.annotation), {"Literal": Literal})  # our own source
+            fields[argument.arg] = (kind, ... if default is None else ast.literal_eval(default))
+    config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    return create_model(f"{name} options", __config__=config, **fields)
+
+
+def summary(package: str, name: str) -> str:
+    """First line of the docstring of a plug-in's module."""
+    return (ast.get_docstring(_parse(package, name)) or "").partition("\n")[0]
+
+
+def load(interface: type[T], name: str) -> type[T]:
+    """Import and return the one subclass of ``interface`` that plug-in ``name`` defines.
+
+    Raises ValueError, with the names there are, for a plug-in that does not exist.
+    """
+    package = interface.__module__.split(".")[-2]
+    if name not in names(package):
+        raise ValueError(
+            f"unknown {interface.__name__.lower()} {name!r}; choose from {', '.join(names(package))}"
+        )
+    module = importlib.import_module(f"moebench.{package}.{name}")
+    found = [
+        thing
+        for thing in vars(module).values()
+        if inspect.isclass(thing)
+        and issubclass(thing, interface)
+        and thing.__module__ == module.__name__
+    ]
+    assert len(found) == 1, f"{module.__name__} must define one {interface.__name__}, has {found}"
+    return found[0]
+
+
+def _parse(package: str, name: str) -> ast.Module:
+    return ast.parse((ROOT / package / f"{name}.py").read_text())
+
+
+def _constructor(package: str, name: str) -> ast.FunctionDef | None:
+    """``__init__`` of the plug-in's class; None where the class inherits it from its interface."""
+    for statement in _parse(package, name).body:
+        for node in statement.body if isinstance(statement, ast.ClassDef) else ():
+            if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+                return node
+    return None

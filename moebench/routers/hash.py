@@ -1,0 +1,49 @@
+"""Hash routing: a fixed, balanced table of the token id; nothing is learned (arXiv:2106.04426)."""
+
+import torch
+from torch import Tensor
+
+from moebench.routers.base import Router, RouterSetting, Routing
+
+
+class Hash(Router):
+    """Looks the token id up in a table that spreads the training text evenly over the experts.
+
+    The table is filled greedily: token ids in order of falling frequency, ties in random order,
+    each to the K experts with the least load so far. A token id more frequent than its fair share
+    still overloads its experts, as no fixed table can prevent.
+    """
+
+    learned = False
+    paper = "arXiv:2106.04426, sec. 3.1 (balanced assignment)"
+
+    expert_VK: Tensor
+
+    def __init__(self, setting: RouterSetting, *, table_seed: int = 0):
+        super().__init__(setting)
+        table = _balanced_table(
+            setting.token_count_V, setting.num_experts, setting.top_k, table_seed
+        )
+        self.register_buffer("expert_VK", table)
+
+    def forward(self, logits_TE: Tensor, token_id_T: Tensor, capacity: int) -> Routing:
+        """Assign each token to the K experts of its id."""
+        expert_TK = self.expert_VK[token_id_T]
+        weight_TK = logits_TE.new_full(expert_TK.shape, 1 / self.top_k)
+        return self.token_choice(expert_TK, weight_TK)
+
+
+def _balanced_table(token_count_V: Tensor, num_experts: int, top_k: int, seed: int) -> Tensor:
+    """K experts for each token id, long, shape (V, K)."""
+    generator = torch.Generator().manual_seed(seed)
+    shuffled_V = torch.randperm(len(token_count_V), generator=generator)
+    falling_V = shuffled_V[token_count_V[shuffled_V].argsort(descending=True, stable=True)]
+    # A token id that never occurs still takes up a little room, so that such ids spread as well.
+    weight_V = token_count_V.double() + 1 / len(token_count_V)
+    load_E = torch.zeros(num_experts, dtype=torch.double)
+    expert_VK = torch.empty(len(token_count_V), top_k, dtype=torch.long)
+    for token_id in falling_V.tolist():
+        expert_K = load_E.argsort(stable=True)[:top_k]
+        expert_VK[token_id] = expert_K
+        load_E[expert_K] += weight_V[token_id]
+    return expert_VK

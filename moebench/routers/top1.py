@@ -1,0 +1,24 @@
+"""Switch routing: each token goes to its most probable expert (arXiv:2101.03961, eq. 1-2)."""
+
+from torch import Tensor
+
+from moebench.routers.base import Router, RouterSetting, Routing, balance_loss
+
+
+class Top1(Router):
+    """argmax of the softmax over all experts, weighted by that probability, so that the gate learns.
+
+    Takes one expert whatever ``top_k`` says, hence half the active parameters of a top-2 router.
+    """
+
+    paper = "arXiv:2101.03961, eq. 1-2 and 4"
+
+    def __init__(self, setting: RouterSetting):
+        super().__init__(setting)
+        self.top_k = 1
+
+    def forward(self, logits_TE: Tensor, token_id_T: Tensor, capacity: int) -> Routing:
+        """Assign each token to one expert."""
+        prob_TE = logits_TE.softmax(dim=-1)
+        weight_TK, expert_TK = prob_TE.topk(1, dim=-1)
+        return self.token_choice(expert_TK, weight_TK, balance_loss(prob_TE, expert_TK))

@@ -1,0 +1,25 @@
+"""Hard top-k: equal weights 1/k, the gate trained by a straight-through estimator."""
+
+import torch
+from torch import Tensor
+
+from moebench.routers.base import Router, Routing, balance_loss
+
+
+class TopkHard(Router):
+    """The K largest logits, each weighted 1/K; backward as if weighted by the softmax over them.
+
+    The estimator (arXiv:1308.3432, sec. 3) replaces the derivative of the constant 1/K, which is
+    zero and would leave the gate at its random start, by that of the softmax over the kept logits.
+    """
+
+    paper = "arXiv:1701.06538, eq. 3-5, with weights 1/k; arXiv:1308.3432, sec. 3"
+
+    def forward(self, logits_TE: Tensor, token_id_T: Tensor, capacity: int) -> Routing:
+        """Assign each token to K experts."""
+        logit_TK, expert_TK = logits_TE.topk(self.top_k, dim=-1)
+        soft_TK = logit_TK.softmax(dim=-1)
+        hard_TK = torch.full_like(soft_TK, 1 / self.top_k)
+        weight_TK = hard_TK + (soft_TK - soft_TK.detach())  # the bracket is exactly zero
+        loss = balance_loss(logits_TE.softmax(dim=-1), expert_TK)
+        return self.token_choice(expert_TK, weight_TK, loss)
