@@ -119,7 +119,7 @@ class CorpusSpec(BaseModel):
 
     source: str = Field(description="a file in moebench/corpora")
     validation_fraction: float = Field(
-        0.1, gt=0, lt=1, description="share of the text that is held out, in whole documents"
+        0.1, gt=0, lt=1, description="share of the documents that is held out"
     )
     split_seed: int = Field(0, description="seed of the split into training and held-out documents")
 

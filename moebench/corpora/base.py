@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 
 class CorpusError(ValueError):
@@ -15,8 +15,9 @@ class Corpus(ABC):
     Options that config may set are keyword-only parameters of the constructor.
     """
 
-    licence: ClassVar[str]  # SPDX identifier
-    origin: ClassVar[str]  # where a reader finds the text
+    licence: str  # SPDX identifier
+    origin: str  # where a reader finds the text
+    needs_network: bool = False
 
     @abstractmethod
     def documents(self) -> Iterator[str]:

@@ -47,23 +47,24 @@ class StdlibDocs(Corpus):
 def _texts() -> Iterator[str]:
     """Topics and docstrings of modules, in the order of a hash of the name."""
     library = Path(sysconfig.get_path("stdlib"))
-    modules = {path.relative_to(library).as_posix(): path for path in library.rglob("*.py")}
-    named = {name: path for name, path in modules.items() if _is_documentation(Path(name))}
-    if not named:
+    modules = {path.relative_to(library).as_posix(): path for path in _sources(library)}
+    if not modules:
         raise CorpusError(
             f"stdlib_docs: no Python sources in {library}; "
             "run a Python whose standard library is installed as .py files"
         )
-    found: dict[str, str | Path] = {**{f"topic {name}": topics[name] for name in topics}, **named}
+    found: dict[str, str | Path] = {**{f"topic {name}": topics[name] for name in topics}, **modules}
     for name in sorted(found, key=lambda name: hashlib.sha256(name.encode()).digest()):
         text = found[name]
         yield text if isinstance(text, str) else _docstrings(text)
 
 
-def _is_documentation(path: Path) -> bool:
-    """Whether a path within the library is a module that users are told about."""
-    parts = path.with_suffix("").parts
-    return parts[0] in sys.stdlib_module_names and not _LEFT_OUT.intersection(parts)
+def _sources(library: Path) -> Iterator[Path]:
+    """Every module that users are told about, whatever else is installed in the same folder."""
+    for name in sys.stdlib_module_names - _LEFT_OUT:
+        for path in (library / f"{name}.py", *(library / name).rglob("*.py")):
+            if path.is_file() and not _LEFT_OUT.intersection(path.relative_to(library).parts):
+                yield path
 
 
 def _docstrings(path: Path) -> str:

@@ -23,7 +23,7 @@ class TextFile(Corpus):
             )
         self.path = Path(path)
         self.separator = separator
-        self.stated_licence = licence
+        self.licence = licence
 
     def documents(self) -> Iterator[str]:
         """Documents of the files in the order of their names."""
@@ -33,7 +33,7 @@ class TextFile(Corpus):
     def facts(self) -> dict[str, Any]:
         """Adds what the files held."""
         digests = {Path(file).name: file_digest(file) for file in self.files()}
-        return super().facts() | {"licence": self.stated_licence, "files": digests}
+        return super().facts() | {"files": digests}
 
     def files(self) -> list[str]:
         """The text files, sorted by name; CorpusError where there is none."""

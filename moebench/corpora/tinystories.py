@@ -20,6 +20,7 @@ class Tinystories(Corpus):
 
     licence = "CDLA-Sharing-1.0"
     origin = f"https://huggingface.co/datasets/{_REPOSITORY}"
+    needs_network = True
 
     def __init__(
         self,

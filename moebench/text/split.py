@@ -1,7 +1,8 @@
 """The split into training and held-out text: by document, before anything is tokenised."""
 
 import hashlib
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from moebench.corpora.base import CorpusError, normalise
@@ -28,20 +29,18 @@ def split(
 ) -> tuple[list[str], list[str]]:
     """Training and held-out documents, each in the order in which they came.
 
-    Documents are ranked by a seeded hash of their text, and held out in that order until the share
-    of the text's bytes is reached. A share of the documents would be another share of the text
-    wherever their lengths differ much. The hash depends neither on the order of the source nor on
-    the version of a random generator.
+    Documents are ranked by length and cut into strata of ``1 / validation_fraction``; of each, the
+    one with the smallest seeded hash is held out. So the share of the documents is also about the
+    share of the text, though a few documents hold much of it, and both parts hold long and short
+    ones alike. The hash depends neither on the order of the source nor on a random generator's
+    version.
     """
-    ranked = sorted(documents, key=lambda document: _digest(seed, document))
-    wanted = validation_fraction * sum(len(document.encode()) for document in documents)
-    held_out: set[str] = set()
-    num_bytes = 0
-    for document in ranked:
-        if num_bytes >= wanted:
-            break
-        held_out.add(document)
-        num_bytes += len(document.encode())
+    # The longest first: an incomplete stratum then is one of short documents.
+    ranked = sorted(documents, key=lambda document: (-len(document), _digest(seed, document)))
+    held_out = {
+        min(stratum, key=lambda document: _digest(seed, document))
+        for stratum in _strata(ranked, validation_fraction)
+    }
     train = [document for document in documents if document not in held_out]
     if not train or not held_out:
         raise CorpusError(
@@ -50,6 +49,13 @@ def split(
             "another separator"
         )
     return train, [document for document in documents if document in held_out]
+
+
+def _strata(ranked: list[str], fraction: float) -> Iterator[list[str]]:
+    """Neighbours in the ranking, so many that one of them is the given fraction."""
+    numbered = enumerate(ranked)
+    for _, stratum in itertools.groupby(numbered, key=lambda pair: int(pair[0] * fraction)):
+        yield [document for _, document in stratum]
 
 
 def _digest(seed: int, document: str) -> bytes:
