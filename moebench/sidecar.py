@@ -90,7 +90,9 @@ def read(path: Path) -> Record:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not a sidecar ({error}); run the job that wrote it again") from None
+        raise ValueError(
+            f"{path}: not a sidecar ({error}); run the job that wrote it again"
+        ) from None
     if not isinstance(content, dict) or not {"rule", "inputs", "outputs", "params"} <= set(content):
         raise ValueError(
             f"{path}: not a sidecar (no rule, inputs, outputs, params); run the job that wrote it again"

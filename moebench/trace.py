@@ -92,7 +92,9 @@ def _figure(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise TraceError(f"{path}: not a figure's sidecar ({error}); draw the figure again") from None
+        raise TraceError(
+            f"{path}: not a figure's sidecar ({error}); draw the figure again"
+        ) from None
     if not isinstance(content, dict) or not content.get("chain"):
         raise TraceError(f"{path}: not a figure's sidecar (no chain); draw the figure again")
     return content

@@ -14,16 +14,18 @@ import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
 from moebench import provenance, registry, sidecar
-from moebench.figures import style
+from moebench.figures import notes, style
 
 Tables = Mapping[str, pd.DataFrame]
+ARM = ["router", "capacity_factor"]  # what tells the markers of a figure apart
 
 
 class Figure(ABC):
     """A drawing of tables, and nothing but tables: equal tables give equal bytes.
 
     ``columns`` names the tables a figure draws and the columns it needs of each; it is a literal,
-    because the workflow reads it from the source to know the figure's inputs.
+    because the workflow reads it from the source to know the figure's inputs. ``summary`` is always
+    among them: it holds the arms.
     """
 
     columns: ClassVar[dict[str, tuple[str, ...]]]
@@ -63,7 +65,14 @@ def check(figure: Figure, tables: Tables) -> None:
                 f"it has {', '.join(tables[table].columns)}"
             )
         if tables[table].empty:
-            raise ValueError(f"figure {name}: table {table!r} has no rows; run the experiment first")
+            raise ValueError(
+                f"figure {name}: table {table!r} has no rows; run the experiment first"
+            )
+    if tables["summary"].duplicated(ARM).any():
+        raise ValueError(
+            f"figure {name}: a router occurs twice at one capacity factor, so something else is swept "
+            "too; give each of its values an experiment of its own"
+        )
 
 
 def publish(
@@ -86,7 +95,7 @@ def publish(
     facts = {"figure": name, "inputs_sha256": provenance.json_digest(inputs)}
     with matplotlib.rc_context(style.RC):
         _save(drawing, outputs, f"moebench figure {name}, inputs sha256 {facts['inputs_sha256']}")
-    Path(outputs["caption"]).write_text(_escape(caption) + "\n", encoding="utf-8")
+    Path(outputs["caption"]).write_text(notes.escape(caption) + "\n", encoding="utf-8")
     written = [outputs[kind] for kind in ("svg", "png", "caption")]
     job = sidecar.record(Path(outputs["json"]).parent, rule, tables.values(), written, params)
     sidecar.write_figure(outputs["json"], {**facts, "caption": caption}, job)
@@ -104,10 +113,3 @@ def _save(drawing: Canvas, outputs: Mapping[str, str | Path], description: str) 
         partial = path.with_name(path.name + ".part")
         drawing.savefig(partial, format=kind, dpi=style.PNG_DPI, **options)
         os.replace(partial, path)
-
-
-def _escape(text: str) -> str:
-    """A paragraph that reStructuredText reads as it stands."""
-    for character in "\\*`|_":
-        text = text.replace(character, "\\" + character)
-    return text

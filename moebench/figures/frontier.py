@@ -58,7 +58,7 @@ class Frontier(Figure):
         unsure = [
             f"{_name(each)} ({each.p_on_frontier:.2f})"
             for each in cells.itertuples()
-            if _is_unsure(each)
+            if is_unsure(each.p_on_frontier)
         ]
         text = [
             "Held-out perplexity against training speed, one marker per router and capacity factor.",
@@ -125,8 +125,10 @@ def _marker(axes: Axes, each: Any, cells: pd.DataFrame) -> None:
     """A larger marker is a larger capacity factor; a ring says that membership is open."""
     size = _size(each.capacity_factor, cells)
     look = style.point(each.router, each.causality)
-    axes.plot(each.tokens_per_s, each.ppl, ls="", ms=size, zorder=3, gid=f"cell {_name(each)}", **look)
-    if _is_unsure(each):
+    axes.plot(
+        each.tokens_per_s, each.ppl, ls="", ms=size, zorder=3, gid=f"cell {_name(each)}", **look
+    )
+    if is_unsure(each.p_on_frontier):
         axes.plot(each.tokens_per_s, each.ppl, **_ring(size + 9), zorder=2, gid="unsure")
 
 
@@ -139,8 +141,9 @@ def _size(capacity_factor: float, cells: pd.DataFrame) -> float:
     return 8.5 if capacity_factor not in factors else 7 + 2.5 * factors.index(capacity_factor)
 
 
-def _is_unsure(each: Any) -> bool:
-    return bool(UNSURE[0] < each.p_on_frontier < UNSURE[1])
+def is_unsure(p_on_frontier: float) -> bool:
+    """Whether the measurement leaves open if an arm is on the frontier."""
+    return UNSURE[0] < p_on_frontier < UNSURE[1]
 
 
 def _name(each: Any) -> str:
@@ -149,7 +152,7 @@ def _name(each: Any) -> str:
 
 def _text(each: Any) -> tuple[str, str]:
     """What is written beside a marker, and its colour."""
-    probability = f" (p={each.p_on_frontier:.2f})" if _is_unsure(each) else ""
+    probability = f" (p={each.p_on_frontier:.2f})" if is_unsure(each.p_on_frontier) else ""
     return _name(each) + probability, style.ink(each.router)
 
 
@@ -169,7 +172,7 @@ def _legend(cells: pd.DataFrame) -> list[Line2D]:
     handles.append(
         Line2D([], [], color=style.FRONTIER, ls=(0, (6, 3)), label="Pareto frontier, causal arms")
     )
-    if any(_is_unsure(each) for each in cells.itertuples()):
+    if any(is_unsure(each.p_on_frontier) for each in cells.itertuples()):
         handles.append(Line2D([], [], **_ring(12), label="may or may not be on it (p)"))
     return handles
 

@@ -85,7 +85,9 @@ def _largest_entropy(axes: Axes, cells: pd.DataFrame) -> None:
         top = axes.secondary_xaxis(
             "top", functions=(lambda nats: nats / largest, lambda share: share * largest)
         )
-        top.set_xlabel(f"share of the largest entropy, ln {cells['num_experts'].iloc[0]:g} (dotted)")
+        top.set_xlabel(
+            f"share of the largest entropy, ln {cells['num_experts'].iloc[0]:g} (dotted)"
+        )
         top.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
 
 

@@ -111,7 +111,9 @@ def _dense(summary: pd.DataFrame) -> pd.DataFrame:
 def _note(summary: pd.DataFrame) -> list[str]:
     notes = []
     if summary["capacity_factor"].nunique() > 1:
-        notes.append("A line joins the capacity factors of a router; the largest is written beside it.")
+        notes.append(
+            "A line joins the capacity factors of a router; the largest is written beside it."
+        )
     if len(_dense(summary)):
         notes.append("Level lines: dense networks, which route nothing.")
     routed = summary[summary["capacity_factor"].notna()]

@@ -38,3 +38,10 @@ def router_handles(summary: pd.DataFrame) -> list[Line2D]:
         else:
             handles.append(Line2D([], [], label=style.label(router), **style.line(router)))
     return handles
+
+
+def escape(text: str) -> str:
+    """A text that reStructuredText shows as it stands."""
+    for character in "\\*`|_":
+        text = text.replace(character, "\\" + character)
+    return text

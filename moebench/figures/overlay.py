@@ -68,8 +68,10 @@ def smoothed(curves: pd.DataFrame) -> pd.DataFrame:
     """Curves with the loss of single batches replaced by a centred running mean, per run."""
     noisy = curves["quantity"] == SMOOTHED
     width = smoothing_steps(curves)
-    runs = curves[noisy].sort_values("step").groupby(
-        ["router", "capacity_factor", "seed"], dropna=False, sort=True
+    runs = (
+        curves[noisy]
+        .sort_values("step")
+        .groupby(["router", "capacity_factor", "seed"], dropna=False, sort=True)
     )
     means = runs["value"].transform(
         lambda values: values.rolling(width, center=True, min_periods=1).mean()

@@ -38,9 +38,10 @@ def summary():
             {
                 "router": router, "capacity_factor": factor, "num_experts": 8, "dim": 128,
                 "num_layers": 2, "top_k": 1 if router == "top1" else 2, "num_params": 1_200_000,
-                "num_active_params": 400_000, "n": 3,
+                "num_active_params": 400_000, "num_seeds": 3,
                 "val_nll_nats": nats, "val_nll_nats_low": nats - 0.014, "val_nll_nats_high": nats + 0.011,
-                "val_ppl": np.exp(nats), "val_bits_per_byte": nats / np.log(2),
+                "val_ppl": np.exp(nats), "val_ppl_low": np.exp(nats - 0.014),
+                "val_ppl_high": np.exp(nats + 0.011), "val_bits_per_byte": nats / np.log(2),
                 "train_tokens_per_s": speed, "train_tokens_per_s_low": speed * 0.985,
                 "train_tokens_per_s_high": speed * 1.013,
                 "drop_rate": None if cv is None else cv * 0.2 / factor,
@@ -60,8 +61,15 @@ def summary():
         ("softk", 1.25, 0.78),
         ("dense_total", None, 0.44),
     ):
-        same = table["capacity_factor"].isna() if factor is None else table["capacity_factor"].eq(factor)
-        table.loc[table["router"].eq(router) & same, ["on_frontier", "p_on_frontier"]] = [p > 0.5, p]
+        same = (
+            table["capacity_factor"].isna()
+            if factor is None
+            else table["capacity_factor"].eq(factor)
+        )
+        table.loc[table["router"].eq(router) & same, ["on_frontier", "p_on_frontier"]] = [
+            p > 0.5,
+            p,
+        ]
     table["capacity_factor"] = table["capacity_factor"].astype(float)
     return table
 
@@ -93,7 +101,10 @@ def write_results(folder):
     """Corpus, tokens, two runs and the tables, each with its sidecar."""
     corpus = _job(folder / "corpora/tales", "export_corpus", [], {"manifest.json": "{}\n"})
     tokens = _job(
-        folder / "corpora/tales/char", "tokenise_corpus", corpus, {"train.npy": "1", "tokens.json": "2"}
+        folder / "corpora/tales/char",
+        "tokenise_corpus",
+        corpus,
+        {"train.npy": "1", "tokens.json": "2"},
     )
     rows = []
     for run in ("softk_seed=0", "hash_seed=0"):
@@ -125,5 +136,43 @@ def _job(folder, rule, inputs, texts, **params):
     for path, text in zip(outputs, texts.values(), strict=True):
         path.write_text(text)
     params |= {"code": sidecar.code("moebench.records")}
-    sidecar.write(folder / f"{rule}.prov.json", rule=rule, inputs=inputs, outputs=outputs, params=params)
+    sidecar.write(
+        folder / f"{rule}.prov.json", rule=rule, inputs=inputs, outputs=outputs, params=params
+    )
     return outputs
+
+
+def contrasts():
+    """Router against router at equal capacity factor; tied below 0.025 nats."""
+    table = summary()
+    pairs = []
+    for a, b in itertools.combinations(table.to_dict("records"), 2):
+        factors = {a["capacity_factor"], b["capacity_factor"]}
+        if a["router"] != b["router"] and len({f for f in factors if f == f}) < 2:
+            difference = a["val_nll_nats"] - b["val_nll_nats"]
+            verdict = "tie" if abs(difference) < 0.025 else "lower" if difference < 0 else "higher"
+            pairs.append(
+                {
+                    "factor": "router", "router_a": a["router"], "router_b": b["router"],
+                    "capacity_factor_a": a["capacity_factor"], "num_seeds": 3,
+                    "capacity_factor_b": b["capacity_factor"], "verdict": verdict,
+                    "val_nll_difference_nats": difference,
+                }
+            )  # fmt: skip
+    return pd.DataFrame(pairs)
+
+
+def comparison():
+    """Published ranks of two routers at CF 1.25, one of them not what is measured here."""
+    return pd.DataFrame(
+        {
+            "capacity_factor": [1.25, 1.25], "router": ["topk_hard", "softk"],
+            "published_rank": [1, 2], "rank": [2, 1], "is_consistent": [False, True],
+        }
+    )  # fmt: skip
+
+
+TOKENS = {
+    "tokenizer": "char", "vocab_size": 97, "num_train_tokens": 3_000_000,
+    "num_validation_tokens": 330_000, "bigram_val_ppl": 6.5,
+}  # fmt: skip

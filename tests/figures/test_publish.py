@@ -92,7 +92,11 @@ def test_an_experiment_of_dense_networks_only_can_be_drawn(tables, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_table_with_nothing_measured_can_be_drawn_and_says_so(tables, name):
-    empty = tables["summary"].select_dtypes("number").columns.difference(["capacity_factor", "num_experts"])
+    empty = (
+        tables["summary"]
+        .select_dtypes("number")
+        .columns.difference(["capacity_factor", "num_experts"])
+    )
     tables["summary"][empty] = float("nan")
     figure = registry.load(base.Figure, name)()
     base.render(figure, tables)

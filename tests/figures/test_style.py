@@ -40,7 +40,7 @@ def test_no_two_routers_that_exist_look_the_same():
 
 
 def test_a_look_depends_on_the_name_alone():
-    assert style.look("remoe") == style.Look("#999933", "8", (0, (1, 1)))
+    assert style.look("remoe") == style.Look("#E69F00", "<", (0, (5, 1.5)))
 
 
 def test_text_is_dark_enough_on_white():

@@ -99,7 +99,7 @@ def test_a_moved_results_folder_still_holds(results, tmp_path):
     assert run(moved / "figures/unified_frontier.svg").exit_code == 0
 
 
-def test_a_figures_sidecar_x:
+def test_a_figures_sidecar_reaches_the_corpus_and_carries_specs_and_code(results, svg):
     content = json.loads(svg.with_suffix(".json").read_text())
     rules = [job["rule"] for job in content["chain"]]
     assert rules[0] == "draw_figure"
