@@ -40,7 +40,7 @@ SCHEMA = pa.DataFrameSchema(
         "published_tokens_per_s": pa.Column(float, POSITIVE),
         "published_tokens_per_s_excess_factor": pa.Column(float, POSITIVE),
         "corrected_tokens_per_s_with_validation": pa.Column(float, POSITIVE),
-        "source": pa.Column(str, pa.Check.str_length(1)),
+        "source": pa.Column(str, pa.Check.str_length(min_value=1)),
     },
     checks=pa.Check(_is_corrected, error="published rate / excess factor is not the corrected"),
     unique=["router", "capacity_factor"],

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from moebench import tables
@@ -57,12 +58,7 @@ def final_rows(rows: Sequence[Row]) -> pd.DataFrame:
     table = table.astype(dict.fromkeys(empty, "float64"))
     order = ["router", "capacity_factor", *setting_keys(finals), "seed"]
     table = table.sort_values(list(dict.fromkeys(order)), ignore_index=True)
-    for key in ("experiment", "corpus", "tokenizer"):
-        if table[key].nunique() > 1:
-            raise ValueError(
-                f"runs differ in {key} ({', '.join(sorted(set(table[key])))}) and their scores do "
-                "not compare; give each its own table"
-            )
+    _comparable(table)
     return table
 
 
@@ -134,8 +130,24 @@ def match(finals: pd.DataFrame, timed: pd.DataFrame) -> None:
 def name(cell: str) -> str:
     """Short name of a cell, for messages."""
     values = json.loads(cell)
-    factor = values["capacity_factor"]
-    return values["router"] + ("" if factor is None else f" at capacity_factor={factor}")
+    router, factor = str(values["router"]), values["capacity_factor"]
+    return router if factor is None else f"{router} at capacity_factor={factor}"
+
+
+def _comparable(finals: pd.DataFrame) -> None:
+    """Raise ValueError for runs of several experiments or texts, and for a run without a score."""
+    for key in ("experiment", "corpus", "tokenizer"):
+        if finals[key].nunique() > 1:
+            raise ValueError(
+                f"runs differ in {key} ({', '.join(sorted(set(finals[key])))}) and their scores do "
+                "not compare; give each its own table"
+            )
+    diverged = finals[~np.isfinite(finals["val_nll_nats"])]
+    for cell, seed in zip(diverged["cell"], diverged["seed"], strict=True):
+        raise ValueError(
+            f"{name(cell)} diverged at seed {seed}: its val_nll_nats is not a finite number; lower "
+            "learning_rate, or leave the arm out"
+        )
 
 
 def _cell(row: Row) -> dict[str, str]:

@@ -41,19 +41,16 @@ def compare_published(
 def _ranked(arms: pd.DataFrame, contrasts: pd.DataFrame) -> pd.DataFrame:
     """Add ranks among the routers of one capacity factor."""
     relation = _relations(set(arms["router"]), arms["capacity_factor"].iloc[0], contrasts)
-    better = [[b for b, verdict in relation[a].items() if verdict == "higher"] for a in arms.router]
-    worse = [[b for b, verdict in relation[a].items() if verdict == "lower"] for a in arms.router]
-    tied = [
-        sorted(set(relation) - {a, *up, *down})
-        for a, up, down in zip(arms.router, better, worse, strict=True)
-    ]
+    better = [_with_verdict(relation[router], "higher") for router in arms["router"]]
+    worse = [_with_verdict(relation[router], "lower") for router in arms["router"]]
+    tied = [_with_verdict(relation[router], "tie") for router in arms["router"]]
     table = arms.assign(
         published_val_ppl=arms["val_ppl_published"],
         published_rank=_rank(arms["val_nll_nats_published"]),
         rank=_rank(arms["val_nll_nats"]),
         rank_from=[1 + len(each) for each in better],
         rank_to=[len(arms) - len(each) for each in worse],
-        tied_with=[" ".join(each) or None for each in tied],
+        tied_with=pd.array([" ".join(each) or None for each in tied], dtype="str"),
         published_speed_rank=_rank(-arms["published_tokens_per_s"]),
         speed_rank=_rank(-arms["train_tokens_per_s"]),
     )
@@ -72,13 +69,18 @@ def _relations(
         & (contrasts["capacity_factor_a"] == capacity_factor)
         & (contrasts["capacity_factor_b"] == capacity_factor)
     ]
-    mirror = {"lower": "higher", "higher": "lower"}
+    mirror = {"lower": "higher", "higher": "lower", "tie": "tie"}
     relation: dict[str, dict[str, str | None]] = {router: {} for router in routers}
     for a, b, verdict in zip(pairs["router_a"], pairs["router_b"], pairs["verdict"], strict=True):
         relation[a][b] = verdict
         relation[b][a] = mirror.get(verdict)
     assert all(len(known) == len(routers) - 1 for known in relation.values()), "a pair is missing"
     return relation
+
+
+def _with_verdict(relation: dict[str, str | None], verdict: str) -> list[str]:
+    """The others to which a router stands in this relation."""
+    return sorted(other for other, each in relation.items() if each == verdict)
 
 
 def _rank(values: "pd.Series[float]") -> "pd.Series[int]":

@@ -1,7 +1,8 @@
 """Intervals and differences, each with the method that keeps its promise at the sample's size.
 
-Shapes: A arms, S seeds, R rounds, D draws. Everything works along the last axis. Where a sample is
-too small for any interval, its ends are NaN, which is null in a table; never a width of zero.
+Shapes: A arms (or pairs of them), S seeds, R rounds, D draws. Everything works along the last axis.
+Where a sample is too small for any interval, its ends are NaN, which is null in a table; never a
+width of zero.
 """
 
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from scipy import stats
 Array = NDArray[np.float64]
 
 CONFIDENCE = 0.95
+SIGNIFICANCE = 0.05
 # Between the extremes of R readings the true median lies with probability 1 - 2 * 0.5**R, which
 # reaches 95 % at six: from fewer, no interval that assumes nothing else can.
 FEWEST_ROUNDS = 6
@@ -26,12 +28,12 @@ class Interval(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """Mean of paired differences, its interval, and the p-value against no difference."""
+    """Means of paired differences, their intervals, and p-values against no difference."""
 
-    mean: float
-    low: float
-    high: float
-    p_value: float
+    mean: Array
+    low: Array
+    high: Array
+    p_value: Array
 
 
 def mean_interval(x_AS: Array) -> Interval:
@@ -46,7 +48,7 @@ def mean_interval(x_AS: Array) -> Interval:
         nothing = np.full(x_AS.shape[:-1], np.nan)
         return Interval(nothing, nothing)
     mean = x_AS.mean(axis=-1)
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, S - 1) * stats.sem(x_AS, axis=-1)
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, S - 1) * _standard_error(x_AS)
     return Interval(mean - half, mean + half)
 
 
@@ -72,17 +74,15 @@ def draws_interval(draws_AD: Array) -> Interval:
     return Interval(low, high)
 
 
-def paired_difference(a_S: Array, b_S: Array) -> Difference:
-    """Difference a - b of two arms that ran with the same seeds, by Student's t.
+def paired_difference(a_AS: Array, b_AS: Array) -> Difference:
+    """Differences a - b of arms that ran with the same seeds, by Student's t.
 
     Arms share data order and initial values seed by seed (common random numbers), so the seeds'
     own differences cancel. From one seed there is neither interval nor p-value.
     """
-    assert a_S.shape == b_S.shape
-    gap_S = a_S - b_S
-    mean = float(gap_S.mean())
-    low, high = mean_interval(gap_S)
-    return Difference(mean, float(low), float(high), _p_value(gap_S))
+    assert a_AS.shape == b_AS.shape
+    gap_AS = a_AS - b_AS
+    return Difference(gap_AS.mean(axis=-1), *mean_interval(gap_AS), _p_value(gap_AS))
 
 
 def mean_draws(x_AS: Array, rng: np.random.Generator, num_draws: int) -> Array:
@@ -102,11 +102,17 @@ def mean_draws(x_AS: Array, rng: np.random.Generator, num_draws: int) -> Array:
     return draws
 
 
-def _p_value(gap_S: Array) -> float:
-    S = len(gap_S)
+def _standard_error(x_AS: Array) -> Array:
+    error: Array = x_AS.std(axis=-1, ddof=1) / np.sqrt(x_AS.shape[-1])
+    return error
+
+
+def _p_value(gap_AS: Array) -> Array:
+    """Two-sided p-value of no difference; the same difference at every seed is none or certain."""
+    mean, S = gap_AS.mean(axis=-1), gap_AS.shape[-1]
     if S < 2:
-        return np.nan
-    mean, error = float(gap_S.mean()), float(stats.sem(gap_S))
-    if error == 0:  # the same difference at every seed: none, or a certain one
-        return 1.0 if mean == 0 else 0.0
-    return float(2 * stats.t.sf(abs(mean) / error, S - 1))
+        return np.full_like(mean, np.nan)
+    error = _standard_error(gap_AS)
+    t = np.divide(np.abs(mean), error, out=np.where(mean == 0, 0.0, np.inf), where=error > 0)
+    p_value: Array = 2 * stats.t.sf(t, S - 1)
+    return p_value
