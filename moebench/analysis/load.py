@@ -16,7 +16,7 @@ def load_cv(load_E: ArrayLike) -> float:
 
 
 def max_vio(load_E: ArrayLike) -> float:
-    """Maximal violation, largest load over mean minus 1 (MaxVio of arXiv:2408.15664); 0 when even."""
+    """Largest load over mean, minus 1 (MaxVio of arXiv:2408.15664); 0 when even."""
     load = _checked(load_E)
     return float(load.max() / load.mean() - 1)
 
