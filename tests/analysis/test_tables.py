@@ -93,6 +93,15 @@ def test_there_is_one_line_per_run_and_one_per_arm(rows):
     assert summary.set_index(["router", "capacity_factor"])["top_k"]["top1", 1.0] == 1
 
 
+def test_runs_hold_every_scalar_and_no_list(rows):
+    final = next(row for row in rows if row.kind == "final" and row.spec["router"] == "softk")
+    scalars = {key for key, value in final.values.items() if not isinstance(value, list)}
+    columns = set(tabulate_runs(rows))
+    assert scalars <= columns
+    assert not columns & (final.values.keys() - scalars)
+    assert {"device", "dtype", "threads", "is_oversubscribed", "commit", "code_digest"} <= columns
+
+
 def test_summary_is_made_of_its_runs(rows):
     runs, summary = tabulate_runs(rows), summary_of(rows)
     one = runs[(runs.router == "softk") & (runs.capacity_factor == 1.25)]
