@@ -54,6 +54,9 @@ def final_rows(rows: Sequence[Row]) -> pd.DataFrame:
     if not finals:
         raise ValueError("there is no final row among the given rows; train the runs first")
     table = pd.DataFrame([_cell(row) | settings(row.spec) | _outcome(row) for row in finals])
+    # A list in one run is null in a baseline's, so it is known by name, not by each row's value.
+    lists = {key for row in finals for key, v in row.values.items() if isinstance(v, list)}
+    table = table.drop(columns=list(lists))
     empty = [column for column in table if table[column].isna().all()]
     table = table.astype(dict.fromkeys(empty, "float64"))
     order = ["router", "capacity_factor", *setting_keys(finals), "seed"]
@@ -155,5 +158,4 @@ def _cell(row: Row) -> dict[str, str]:
 
 
 def _outcome(row: Row) -> dict[str, Any]:
-    scalars = {key: v for key, v in row.values.items() if not isinstance(v, list | dict)}
-    return {"seed": row.spec["seed"]} | scalars | {key: row.setting[key] for key in SETTING}
+    return {"seed": row.spec["seed"]} | row.values | {key: row.setting[key] for key in SETTING}

@@ -49,7 +49,7 @@ def test_verdicts_hold_for_the_family_by_holm():
 def test_of_arms_that_do_not_differ_hardly_any_family_calls_one_different():
     rng = np.random.default_rng(0)
     rows = []
-    for factor in range(1, 31):
+    for factor in range(1, 17):
         seed_S = 30 + 5 * rng.normal(size=3)
         for router in synthetic.ROUTERS:
             for seed, nll in enumerate(seed_S + rng.normal(size=3)):
@@ -57,9 +57,9 @@ def test_of_arms_that_do_not_differ_hardly_any_family_calls_one_different():
                 rows.append(synthetic.final(spec, float(nll)))
     found = contrasts(rows)
     families = found[found["factor"] == "router"].groupby("family")
-    assert len(families) == 30
-    assert families["p_value"].min().lt(0.05).sum() >= 8  # one of ten pairs is soon below 5 %
-    assert families["verdict"].agg(lambda each: (each != "tie").any()).sum() <= 3
+    assert len(families) == 16
+    assert families["p_value"].min().lt(0.05).sum() >= 4  # one of ten pairs is soon below 5 %
+    assert families["verdict"].agg(lambda each: (each != "tie").any()).sum() <= 1
 
 
 def test_a_baseline_is_compared_at_every_capacity_factor():

@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from moebench import tables
 from moebench.analysis.contrasts import contrasts
@@ -92,11 +93,22 @@ def test_there_is_one_line_per_run_and_one_per_arm(rows):
     assert summary.set_index(["router", "capacity_factor"])["top_k"]["top1", 1.0] == 1
 
 
+def test_runs_hold_every_scalar_and_no_list(rows):
+    final = next(row for row in rows if row.kind == "final" and row.spec["router"] == "softk")
+    scalars = {key for key, value in final.values.items() if not isinstance(value, list)}
+    columns = set(tabulate_runs(rows))
+    assert scalars <= columns
+    assert not columns & (final.values.keys() - scalars)
+    assert {"device", "dtype", "threads", "is_oversubscribed", "commit", "code_digest"} <= columns
+
+
 def test_summary_is_made_of_its_runs(rows):
     runs, summary = tabulate_runs(rows), summary_of(rows)
     one = runs[(runs.router == "softk") & (runs.capacity_factor == 1.25)]
     line = summary[(summary.router == "softk") & (summary.capacity_factor == 1.25)].iloc[0]
     assert line.val_nll_nats == pytest.approx(one.val_nll_nats.mean())
+    t_interval = stats.ttest_1samp(one.val_nll_nats, 0).confidence_interval(0.95)
+    assert (line.val_nll_nats_low, line.val_nll_nats_high) == pytest.approx(t_interval)
     assert line.val_ppl == pytest.approx(np.exp(one.val_nll_nats.mean()))
     assert line.val_ppl_low == pytest.approx(np.exp(line.val_nll_nats_low))
     assert line.train_tokens_per_s == one.train_tokens_per_s.iloc[0]
