@@ -94,9 +94,7 @@ def read(path: Path) -> Record:
             f"{path}: not a sidecar ({error}); run the job that wrote it again"
         ) from None
     if not isinstance(content, dict) or not {"rule", "inputs", "outputs", "params"} <= set(content):
-        raise ValueError(
-            f"{path}: not a sidecar (no rule, inputs, outputs, params); run the job that wrote it again"
-        )
+        raise ValueError(f"{path}: not a sidecar; run the job that wrote it again")
     return content
 
 

@@ -1,4 +1,4 @@
-"""``python -m moebench.trace FIGURE``: walk a figure back to its raw inputs and check every hash."""
+"""``python -m moebench.trace FIGURE``: walk back to the raw inputs and check every hash."""
 
 import json
 import os
@@ -68,7 +68,7 @@ class Trace:
         if now != code["digest"]:
             modules = ", ".join(code["modules"])
             self._mismatch(f"the code of {job['rule']} has changed since ({modules})")
-            yield f"{'  ' * depth}BAD code changed since: {job['rule']} ran {code['digest']} of {modules}"
+            yield f"{'  ' * depth}BAD code of {job['rule']} changed since: {modules}"
 
     def _mismatch(self, what: str) -> None:
         if what not in self.mismatches:

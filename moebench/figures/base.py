@@ -39,12 +39,6 @@ class Figure(ABC):
         """One paragraph: what is drawn, what was found, and what could not be drawn."""
 
 
-def table_names(figure: str) -> tuple[str, ...]:
-    """Names of the tables a figure draws, without importing it."""
-    columns: dict[str, Any] = registry.constant("figures", figure, "columns")
-    return tuple(columns)
-
-
 def render(figure: Figure, tables: Tables) -> Canvas:
     """Check the tables and draw them in the house style; ValueError for a missing column."""
     check(figure, tables)
@@ -70,9 +64,24 @@ def check(figure: Figure, tables: Tables) -> None:
             )
     if tables["summary"].duplicated(ARM).any():
         raise ValueError(
-            f"figure {name}: a router occurs twice at one capacity factor, so something else is swept "
-            "too; give each of its values an experiment of its own"
+            f"figure {name}: a router occurs twice at one capacity factor, so something else is "
+            "swept too; give each of its values an experiment of its own"
         )
+
+
+def rows(table: pd.DataFrame) -> list[Any]:
+    """Rows of a table, with columns as attributes."""
+    return list(table.itertuples(index=False))
+
+
+def lowest(table: pd.DataFrame, column: str) -> Any:
+    """The row with the smallest value of a column."""
+    return rows(table.sort_values(column, kind="stable"))[0]
+
+
+def highest(table: pd.DataFrame, column: str) -> Any:
+    """The row with the largest value of a column."""
+    return rows(table.dropna(subset=[column]).sort_values(column, kind="stable"))[-1]
 
 
 def publish(
@@ -104,12 +113,12 @@ def publish(
 def _save(drawing: Canvas, outputs: Mapping[str, str | Path], description: str) -> None:
     """Write SVG and PNG; without date and version, equal drawings are equal files."""
     nothing = {"Date": None, "Creator": None}
-    for kind, options in (
-        ("svg", {"metadata": {**nothing, "Description": description}}),
-        ("png", {"metadata": {"Software": None, "Description": description}}),
+    for kind, metadata in (
+        ("svg", {**nothing, "Description": description}),
+        ("png", {"Software": None, "Description": description}),
     ):
         path = Path(outputs[kind])
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".part")
-        drawing.savefig(partial, format=kind, dpi=style.PNG_DPI, **options)
+        drawing.savefig(partial, format=kind, dpi=style.PNG_DPI, metadata=metadata)
         os.replace(partial, path)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from moebench.figures import style
-from moebench.figures.base import Figure, Tables
+from moebench.figures.base import Figure, Tables, rows
 from moebench.figures.labelling import place
 from moebench.figures.notes import join, write_below
 
@@ -42,10 +42,15 @@ class Frontier(Figure):
         axes = canvas.add_axes((0.085, 0.285, 0.88, 0.69))
         _crosses(axes, cells)
         _staircase(axes, cells)
-        for each in cells.itertuples():
+        for each in rows(cells):
             _marker(axes, each, cells)
         _axes(axes)
-        place(axes, cells["tokens_per_s"], cells["ppl"], [_text(c) for c in cells.itertuples()])
+        place(
+            axes,
+            cells["tokens_per_s"].tolist(),
+            cells["ppl"].tolist(),
+            [_text(c) for c in rows(cells)],
+        )
         handles = _legend(cells)
         canvas.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.185), ncols=3)
         write_below(canvas, _note(tables["summary"], cells))
@@ -54,14 +59,14 @@ class Frontier(Figure):
     def caption(self, tables: Tables) -> str:
         """Name the members of the frontier, and those whose membership is open."""
         cells = measured(tables["summary"])
-        members = [_name(each) for each in cells.itertuples() if each.on_frontier]
+        members = [_name(each) for each in rows(cells) if each.on_frontier]
         unsure = [
             f"{_name(each)} ({each.p_on_frontier:.2f})"
-            for each in cells.itertuples()
+            for each in rows(cells)
             if is_unsure(each.p_on_frontier)
         ]
         text = [
-            "Held-out perplexity against training speed, one marker per router and capacity factor.",
+            "Held-out perplexity against training speed, a marker per router and capacity factor.",
             f"On the Pareto frontier of the causal arms: {join(members)}."
             if members
             else "No causal arm has both measures, so there is no frontier.",
@@ -96,7 +101,7 @@ def vertices(cells: pd.DataFrame) -> list[tuple[float, float]]:
 
 
 def _crosses(axes: Axes, cells: pd.DataFrame) -> None:
-    for each in cells.itertuples():
+    for each in rows(cells):
         colour = style.look(each.router).colour
         if not np.isnan(each.ppl_low):
             axes.plot([each.tokens_per_s] * 2, [each.ppl_low, each.ppl_high], color=colour, lw=1.3)
@@ -172,7 +177,7 @@ def _legend(cells: pd.DataFrame) -> list[Line2D]:
     handles.append(
         Line2D([], [], color=style.FRONTIER, ls=(0, (6, 3)), label="Pareto frontier, causal arms")
     )
-    if any(is_unsure(each.p_on_frontier) for each in cells.itertuples()):
+    if any(is_unsure(each.p_on_frontier) for each in rows(cells)):
         handles.append(Line2D([], [], **_ring(12), label="may or may not be on it (p)"))
     return handles
 
@@ -181,7 +186,7 @@ def _note(summary: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
     notes = ["CF: capacity factor, the larger marker has the larger one. Lines: 95 % intervals."]
     absent = summary[summary["val_nll_nats"].isna() | summary["train_tokens_per_s"].isna()]
     if len(absent):
-        names = [_name(each) for each in absent.itertuples()]
+        names = [_name(each) for each in rows(absent)]
         notes.append(f"Not drawn, for want of a measure: {join(names)}.")
     if cells[["ppl_low", "train_tokens_per_s_low"]].isna().any(axis=None):
         notes.append("Where a line is missing, there were too few repetitions for an interval.")

@@ -1,13 +1,14 @@
 """How sure is the gate, and how even is what it asks for? Load CV against gate entropy."""
 
 import math
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from moebench.figures import style
-from moebench.figures.base import Figure, Tables
+from moebench.figures.base import Figure, Tables, highest, lowest, rows
 from moebench.figures.labelling import place
 from moebench.figures.notes import join, router_handles, write_below
 
@@ -43,7 +44,7 @@ class GateBalance(Figure):
         _largest_entropy(axes, cells)
         texts = [
             (style.cell(each.router, each.capacity_factor), style.ink(each.router))
-            for each in cells.itertuples()
+            for each in rows(cells)
         ]
         place(axes, cells["gate_entropy_nats"].tolist(), cells["load_cv_routed"].tolist(), texts)
         canvas.legend(
@@ -61,11 +62,11 @@ class GateBalance(Figure):
         ]
         if len(cells):
             for which, row in (
-                ("surest", cells.loc[cells["gate_entropy_nats"].idxmin()]),
-                ("least decided", cells.loc[cells["gate_entropy_nats"].idxmax()]),
+                ("surest", lowest(cells, "gate_entropy_nats")),
+                ("least decided", highest(cells, "gate_entropy_nats")),
             ):
-                share = row["gate_entropy_nats"] / math.log(row["num_experts"])
-                name = style.cell(row["router"], row["capacity_factor"])
+                share = row.gate_entropy_nats / math.log(row.num_experts)
+                name = style.cell(row.router, row.capacity_factor)
                 text.append(f"The {which} gate: {name}, at {share:.0%} of the largest entropy.")
         return " ".join([*text, *_note(tables["summary"])])
 
@@ -82,9 +83,8 @@ def _largest_entropy(axes: Axes, cells: pd.DataFrame) -> None:
         axes.axvline(math.log(num_experts), color=style.FRONTIER, ls=":", gid="largest entropy")
     if cells["num_experts"].nunique() == 1:
         largest = math.log(cells["num_experts"].iloc[0])
-        top = axes.secondary_xaxis(
-            "top", functions=(lambda nats: nats / largest, lambda share: share * largest)
-        )
+        scale: Any = (lambda nats: nats / largest, lambda share: share * largest)
+        top = axes.secondary_xaxis("top", functions=scale)
         top.set_xlabel(
             f"share of the largest entropy, ln {cells['num_experts'].iloc[0]:g} (dotted)"
         )

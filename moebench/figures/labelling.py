@@ -26,8 +26,7 @@ def place(
     """
     figure = axes.get_figure(root=True)
     assert figure is not None
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    figure.draw(_renderer(axes))
     scale = figure.dpi / 72
     taken = [_around(axes, x, y, HALO * scale) for x, y in zip(xs, ys, strict=True)]
     written = []
@@ -80,7 +79,7 @@ def _write(
 def _renderer(axes: Axes) -> Any:
     figure = axes.get_figure(root=True)
     assert figure is not None
-    return FigureCanvasAgg(figure).get_renderer()
+    return FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
 
 
 def _sign(value: float) -> int:

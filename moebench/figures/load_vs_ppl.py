@@ -1,11 +1,13 @@
-"""Does an even load go with a good model? Load CV, before and after capacity, against perplexity."""
+"""Does an even load go with a good model? Load CV before and after capacity, and perplexity."""
+
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from moebench.figures import style
-from moebench.figures.base import Figure, Tables
+from moebench.figures.base import Figure, Tables, highest, rows
 from moebench.figures.notes import join, router_handles, write_below
 
 PANELS = {
@@ -34,7 +36,8 @@ class LoadVsPpl(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 6.2))
         left, right = canvas.subplots(
             1, 2, sharey=True,
-            gridspec_kw={"left": 0.08, "right": 0.985, "top": 0.94, "bottom": 0.335, "wspace": 0.06},
+            gridspec_kw={"left": 0.08, "right": 0.985, "top": 0.94, "bottom": 0.335,
+                         "wspace": 0.06},
         )  # fmt: skip
         for axes, (quantity, title) in zip((left, right), PANELS.items(), strict=True):
             _panel(axes, summary, quantity)
@@ -54,18 +57,18 @@ class LoadVsPpl(Figure):
         """Say how strongly demand and perplexity go together, and which router is least even."""
         cells = drawn(tables["summary"], "load_cv_routed")
         text = [
-            "Coefficient of variation of the tokens per expert on held-out text, against perplexity."
+            "Coefficient of variation of tokens per expert on held-out text, against perplexity."
         ]
         if len(cells) >= 3 and cells[["load_cv_routed", "val_ppl"]].nunique().min() > 1:
             rho = cells["load_cv_routed"].corr(cells["val_ppl"], method="spearman")
             text.append(
-                f"Over {len(cells)} arms the rank correlation of demand and perplexity is {rho:.2f}; "
-                "it compares routers, it shows no cause."
+                f"Over {len(cells)} arms the rank correlation of demand and perplexity is "
+                f"{rho:.2f}; it compares routers, it shows no cause."
             )
         if len(cells):
-            worst = cells.loc[cells["load_cv_routed"].idxmax()]
-            name = style.cell(worst["router"], worst["capacity_factor"])
-            text.append(f"The least even demand is {worst['load_cv_routed']:.2f}: {name}.")
+            worst = highest(cells, "load_cv_routed")
+            name = style.cell(worst.router, worst.capacity_factor)
+            text.append(f"The least even demand is {worst.load_cv_routed:.2f}: {name}.")
         return " ".join([*text, *_note(tables["summary"])])
 
 
@@ -81,25 +84,24 @@ def _panel(axes: Axes, summary: pd.DataFrame, quantity: str) -> None:
         mine = cells[cells["router"] == router]
         look = style.point(router, mine["causality"].iloc[0])
         axes.plot(mine[quantity], mine["val_ppl"], ms=8.5, gid=f"cells {router}", **look)
-        for each in mine.itertuples():
+        for each in rows(mine):
             if each.capacity_factor == largest and len(mine) > 1:
                 _name_factor(axes, getattr(each, quantity), each)
-    for router in style.order(_dense(summary)["router"]):
-        level = _dense(summary).set_index("router").loc[router, "val_ppl"]
-        axes.axhline(level, lw=1.6, gid=f"level {router}", **style.line(router))
+    for each in rows(_dense(summary)):
+        axes.axhline(each.val_ppl, lw=1.6, gid=f"level {each.router}", **style.line(each.router))
     axes.margins(x=0.21)  # room for the names of capacity factors
 
 
-def _name_factor(axes: Axes, x: float, each: object) -> None:
+def _name_factor(axes: Axes, x: float, each: Any) -> None:
     axes.annotate(
-        f"CF {float(each.capacity_factor)}",  # type: ignore[attr-defined]
-        (x, each.val_ppl),  # type: ignore[attr-defined]
+        f"CF {float(each.capacity_factor)}",
+        (x, each.val_ppl),
         xytext=(8, 0),
         textcoords="offset points",
         va="center",
         size=9.5,
         path_effects=style.CLEAR,
-        color=style.ink(each.router),  # type: ignore[attr-defined]
+        color=style.ink(each.router),
     )
 
 
@@ -119,6 +121,6 @@ def _note(summary: pd.DataFrame) -> list[str]:
     routed = summary[summary["capacity_factor"].notna()]
     absent = routed[routed[[*PANELS, "val_ppl"]].isna().any(axis=1)]
     if len(absent):
-        names = [style.cell(each.router, each.capacity_factor) for each in absent.itertuples()]
+        names = [style.cell(each.router, each.capacity_factor) for each in rows(absent)]
         notes.append(f"Not (wholly) drawn, for want of a measure: {join(names)}.")
     return notes

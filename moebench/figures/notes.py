@@ -3,7 +3,6 @@
 import textwrap
 from collections.abc import Iterable, Sequence
 
-
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from moebench.figures import style
-from moebench.figures.base import Figure, Tables
+from moebench.figures.base import Figure, Tables, lowest
 from moebench.figures.notes import join, write_below
 
 PANELS = {
@@ -56,10 +56,10 @@ class Overlay(Figure):
         cells = tables["summary"].dropna(subset=["val_ppl"])
         text = ["Learning curves of every router, one column per capacity factor."]
         if len(cells):
-            best = cells.loc[cells["val_ppl"].idxmin()]
-            name = style.cell(best["router"], best["capacity_factor"])
-            text.append(f"The lowest mean perplexity at the end is {best['val_ppl']:.2f}: {name}.")
-            if best["causality"] == style.NON_CAUSAL:
+            best = lowest(cells, "val_ppl")
+            name = style.cell(best.router, best.capacity_factor)
+            text.append(f"The lowest mean perplexity at the end is {best.val_ppl:.2f}: {name}.")
+            if best.causality == style.NON_CAUSAL:
                 text.append("That router looks at later tokens.")
         return " ".join([*text, *_note(tables["curves"])])
 

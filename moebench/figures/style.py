@@ -14,7 +14,7 @@ from matplotlib import patheffects
 
 NON_CAUSAL = "non-causal"
 
-RC: dict[str, Any] = {
+RC: Any = {
     "svg.hashsalt": "moebench",  # else element ids are random and equal tables give unlike files
     "font.family": "DejaVu Sans",
     "font.size": 11,

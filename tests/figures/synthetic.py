@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from moebench import sidecar
+from moebench import registry, sidecar
 from moebench.figures import base
 
 ARMS = {  # router: nats at the end, tokens/s, causality, demand CV, entropy
@@ -39,7 +39,8 @@ def summary():
                 "router": router, "capacity_factor": factor, "num_experts": 8, "dim": 128,
                 "num_layers": 2, "top_k": 1 if router == "top1" else 2, "num_params": 1_200_000,
                 "num_active_params": 400_000, "num_seeds": 3,
-                "val_nll_nats": nats, "val_nll_nats_low": nats - 0.014, "val_nll_nats_high": nats + 0.011,
+                "val_nll_nats": nats, "val_nll_nats_low": nats - 0.014,
+                "val_nll_nats_high": nats + 0.011,
                 "val_ppl": np.exp(nats), "val_ppl_low": np.exp(nats - 0.014),
                 "val_ppl_high": np.exp(nats + 0.011), "val_bits_per_byte": nats / np.log(2),
                 "train_tokens_per_s": speed, "train_tokens_per_s_low": speed * 0.985,
@@ -121,7 +122,10 @@ def draw(folder, figure):
     kinds = {"svg": ".svg", "png": ".png", "json": ".json", "caption": ".rst"}
     base.publish(
         figure,
-        {name: folder / f"tables/unified_{name}.csv" for name in base.table_names(figure)},
+        {
+            name: folder / f"tables/unified_{name}.csv"
+            for name in registry.constant("figures", figure, "columns")
+        },
         {kind: stem.with_suffix(suffix) for kind, suffix in kinds.items()},
         rule="draw_figure",
         params={"code": sidecar.code(f"moebench.figures.{figure}")},

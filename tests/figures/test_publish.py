@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 
+import pandas as pd
 import pytest
 import synthetic
 from PIL import Image
@@ -50,7 +51,8 @@ def test_another_table_gives_another_digest(results, svg):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_tables_of_a_figure_are_known_without_importing_it(name):
-    assert set(base.table_names(name)) == set(registry.load(base.Figure, name).columns)
+    literal = registry.constant("figures", name, "columns")
+    assert literal == registry.load(base.Figure, name).columns
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -59,6 +61,13 @@ def test_a_missing_column_is_named_with_those_there_are(tables, name):
     spoilt = {**tables, "summary": tables["summary"].drop(columns="causality")}
     with pytest.raises(ValueError, match=f"figure {name}: table 'summary' has no column causality"):
         base.render(figure, spoilt)
+
+
+def test_a_second_swept_setting_is_refused(tables):
+    figure = registry.load(base.Figure, "frontier")()
+    doubled = {"summary": pd.concat([tables["summary"]] * 2)}
+    with pytest.raises(ValueError, match="frontier: a router occurs twice at one capacity factor"):
+        base.render(figure, doubled)
 
 
 def test_a_missing_or_empty_table_is_named(tables):

@@ -6,12 +6,34 @@ from moebench import registry
 from moebench.figures import style
 
 ROUTERS = [name for name in style.LOOKS if not name.startswith("dense")]
-LATER = (
-    "noisy_topk gshard_top2 st_moe bias_free quantile_balancing base s_base sinkhorn frozen_random "
-    "expert_choice_position expert_threshold mixture_of_depths soft_moe remoe top_p null_experts "
-    "shared_expert group_limited simbal chain_of_experts sigmoid_topk legacy_top1 "
-    "legacy_topk_hard legacy_softk legacy_hash legacy_expert_choice"
-).split()
+LATER = [
+    "noisy_topk",
+    "gshard_top2",
+    "st_moe",
+    "bias_free",
+    "quantile_balancing",
+    "base",
+    "s_base",
+    "sinkhorn",
+    "frozen_random",
+    "expert_choice_position",
+    "expert_threshold",
+    "mixture_of_depths",
+    "soft_moe",
+    "remoe",
+    "top_p",
+    "null_experts",
+    "shared_expert",
+    "group_limited",
+    "simbal",
+    "chain_of_experts",
+    "sigmoid_topk",
+    "legacy_top1",
+    "legacy_topk_hard",
+    "legacy_softk",
+    "legacy_hash",
+    "legacy_expert_choice",
+]
 
 
 def test_the_main_routers_differ_in_grey():
