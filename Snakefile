@@ -3,12 +3,15 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from moebench import spec
+from moebench import registry, spec
 
 min_version("9.27")
 
 
-configfile: str(Path(workflow.current_basedir) / "config" / "config.yaml")
+REPOSITORY = Path(workflow.current_basedir)
+
+
+configfile: str(REPOSITORY / "config" / "config.yaml")
 
 
 report: "report/workflow.rst"
@@ -29,7 +32,9 @@ RUNS = spec.expand(CONFIG)
 wildcard_constraints:
     experiment="|".join(CONFIG.experiments),
     corpus="|".join(CONFIG.corpora),
+    tokenizer=r"[a-z0-9_]+",
     run=r"[^/]+_seed=\d+",
+    figure="|".join(registry.names("figures")),
 
 
 localrules:
@@ -51,3 +56,6 @@ rule all:
             for figure in wanted.figures
             for ending in ("svg", "png", "json")
         ],
+        [f"results/tables/{experiment}_summary.csv" for experiment in CONFIG.experiments],
+        [f"results/report/{experiment}_findings.html" for experiment in CONFIG.experiments],
+        "results/report/environment.html",

@@ -158,6 +158,9 @@ class ExperimentSpec(Spec):
         {}, description="dotted key under model or training: the values it takes in turn"
     )
     figures: list[str] = Field([], description="files in moebench/figures")
+    published: str | None = Field(
+        None, description="a file in resources/published, without its ending, to compare with"
+    )
 
     @field_validator("baselines")
     @classmethod

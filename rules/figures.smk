@@ -23,7 +23,7 @@ rule draw_figure:
     conda:
         "../envs/draw.yaml"
     params:
-        code=figure_code,
+        code=lambda w: sidecar.code("moebench.figures.base", f"moebench.figures.{w.figure}"),
     script:
         "../workflow/scripts/draw_figure.py"
 
@@ -32,7 +32,10 @@ rule write_findings:
     input:
         summary="results/tables/{experiment}_summary.csv",
         contrasts="results/tables/{experiment}_contrasts.csv",
-        tokens=tokens_of_experiment,
+        tokens=lambda w: tokens_of(w.experiment)["facts"],
+        comparison=lambda w: (
+            f"results/tables/{w.experiment}_published.csv" if w.experiment in compared() else []
+        ),
     output:
         rst="results/report/{experiment}_findings.rst",
         html=report(
@@ -54,7 +57,8 @@ rule write_findings:
 
 rule describe_environment:
     input:
-        all_rows,
+        [f"results/runs/{name}/rows.jsonl" for name in RUNS],
+        [f"results/runs/{experiment}/timing/rows.jsonl" for experiment in CONFIG.experiments],
     output:
         rst="results/report/environment.rst",
         html=report(

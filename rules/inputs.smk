@@ -1,9 +1,10 @@
-"""What rules depend on: the functions that turn wildcards into inputs, params and threads."""
+"""What rules depend on: from wildcards to inputs, params and threads; and the report's items."""
 
 import os
 
-from moebench import machine
-from moebench.provenance import code_digest
+from moebench import machine, sidecar
+from moebench.corpora.base import CorpusError
+from moebench.text import export
 
 
 def check_machine(config):
@@ -12,8 +13,8 @@ def check_machine(config):
     place = folder if folder.exists() else Path(".")
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         raise ValueError(
-            f"{place.resolve()} is not a folder that can be written to; free it, or run "
-            "with --directory elsewhere"
+            f"{place} is not a folder that can be written to; free it, or run with "
+            "--directory elsewhere"
         )
     if workflow.executor_plugin is not None and workflow.local_exec and not workflow.dryrun:
         machine.check_threads(config.timing.threads, "timing.threads")
@@ -26,7 +27,7 @@ def all_cores(wildcards):
 
 
 def runs_of(experiment):
-    """Names of an experiment's runs, and their specs."""
+    """Specs of an experiment's runs, by the name of the run."""
     return {
         name.partition("/")[2]: run for name, run in RUNS.items() if run.experiment == experiment
     }
@@ -34,13 +35,27 @@ def runs_of(experiment):
 
 def arms_of(experiment):
     """One run of every arm of an experiment: the ones of its first seed."""
-    runs = runs_of(experiment)
-    first = next(iter(runs.values())).seed
-    return [run for run in runs.values() if run.seed == first]
+    runs = runs_of(experiment).values()
+    first = next(iter(runs)).seed
+    return [run for run in runs if run.seed == first]
 
 
-def tokens_of(run):
-    """The three files of the tokenised corpus of a run."""
+def text_files(corpus):
+    """The user's own files that a corpus is read from."""
+    try:
+        return export.load(CONFIG.corpora[corpus]).files()
+    except CorpusError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def longest_window(corpus):
+    """Tokens in the longest window that an experiment cuts from a corpus."""
+    return max(run.training.seq_len for run in RUNS.values() if run.corpus == corpus)
+
+
+def tokens_of(experiment):
+    """The tokenised corpus of an experiment."""
+    run = arms_of(experiment)[0]
     folder = f"results/corpora/{run.corpus}/{run.tokenizer}"
     return {
         "train": f"{folder}/train.npy",
@@ -49,12 +64,43 @@ def tokens_of(run):
     }
 
 
-def code_of(entry, *runs):
-    """Digest of the code that decides the outcome of runs: an entry point, and their plug-ins."""
+def code_of(entry, runs):
+    """The code that decides the outcome of runs: an entry point, and their plug-ins."""
     plugins = {
         plugin
         for run in runs
         if not run.is_baseline
         for plugin in (f"moebench.routers.{run.router}", f"moebench.dispatch.{run.model.dispatch}")
     }
-    return code_digest(entry, *plugins)
+    return sidecar.code(entry, *plugins)
+
+
+def figure_tables(wildcards):
+    """The tables that a figure draws."""
+    wanted = registry.constant("figures", wildcards.figure, "columns")
+    return {
+        name: f"results/tables/{wildcards.experiment}{'' if name == 'runs' else '_' + name}.csv"
+        for name in wanted
+    }
+
+
+def compared():
+    """Experiments that are compared with published numbers."""
+    return [name for name, wanted in CONFIG.experiments.items() if wanted.published]
+
+
+def published_of(experiment):
+    """The published numbers that an experiment is compared with."""
+    name = CONFIG.experiments[experiment].published
+    return str(REPOSITORY / "resources" / "published" / f"{name}.csv")
+
+
+def table(name, title):
+    """A table of an experiment, as an item of the report."""
+    return report(
+        f"results/tables/{name}",
+        caption="../report/table.rst",
+        category="Tables",
+        subcategory="{experiment}",
+        labels={"table": title},
+    )

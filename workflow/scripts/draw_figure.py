@@ -1,10 +1,10 @@
 """Draw one figure from its tables."""
 
-from joblog import log_to
+from job import job
 
 from moebench.figures import base
 
-with log_to(snakemake.log[0]):
+with job(snakemake):
     base.publish(
         snakemake.wildcards.figure,
         dict(snakemake.input.items()),
