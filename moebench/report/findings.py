@@ -97,7 +97,8 @@ def quality(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
     for each in summary[summary["causality"] == style.NON_CAUSAL].to_dict("records"):
         sentences.append(
             f"{arms.name(each)} reaches {arms.ppl(each)}, but it is non-causal: its routing "
-            "looks at later tokens, so text cannot be generated at that score and it is in no ranking here."
+            "looks at later tokens, so no text can be generated at that score and no ranking "
+            "here counts it."
         )
     return list(dict.fromkeys(sentences))
 
