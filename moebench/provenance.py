@@ -61,7 +61,7 @@ def environment(packages: Iterable[str]) -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": str(len(os.sched_getaffinity(0))),
     }
 
@@ -120,7 +120,7 @@ def _code(path: Path) -> str:
     return ast.dump(tree)
 
 
-def _processor() -> str:
+def processor() -> str:
     """Model name of the processor, as Linux gives it."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():

@@ -53,6 +53,7 @@ class ModelSpec(Spec):
         "position",
         description="who is dropped from a full expert: later tokens, smaller weights, or nobody",
     )
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of residual updates dropped in training")
     dispatch: str = Field("sorted", description="a file in moebench/dispatch")
 
     @field_validator("dispatch")
@@ -66,6 +67,8 @@ class ModelSpec(Spec):
             raise ValueError(f"top_k={self.top_k} must be in 1..num_experts={self.num_experts}")
         if self.dim % self.num_heads:
             raise ValueError(f"dim={self.dim} must be a multiple of num_heads={self.num_heads}")
+        if self.dim // self.num_heads % 2:
+            raise ValueError(f"dim={self.dim} must be an even multiple of num_heads={self.num_heads}")
         return self
 
 
