@@ -49,6 +49,16 @@ def test_verdicts_read_the_same_from_both_sides():
     assert (forth, back) == ("lower", "higher")
 
 
+def test_the_best_router_is_named_beside_a_better_dense_network():
+    table = synthetic.summary()
+    assert sum("Lowest" in each for each in findings.quality(table, synthetic.contrasts())) == 1
+    table.loc[table["router"] == "dense_total", "val_nll_nats"] = 1.5
+    sentences = findings.quality(table, synthetic.contrasts())
+    lowest = [each for each in sentences if each.startswith("Lowest")]
+    assert "causal arms: dense (equal parameters)" in lowest[0]
+    assert "routers among them: softmax top-k CF 1.25" in lowest[1]
+
+
 def test_one_seed_is_said_to_test_nothing():
     summary, contrasts = synthetic.summary(), synthetic.contrasts()
     contrasts["verdict"] = None
