@@ -55,7 +55,7 @@ def against_dense(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
             }
             sentences.append(
                 f"Of {len(known)} causal routed arms, {count['higher']} are better than "
-                f"{arms.name(each)} ({arms.ppl(each)}), {count['tie']} tie with it and "
+                f"{arms.name(each)}, {count['tie']} tie with it and "
                 f"{count['lower']} are worse."
             )
     return sentences

@@ -87,9 +87,11 @@ def quality(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
     """The best causal arm, what ties with it, and what non-causal arms reach."""
     causal = summary[summary["causality"] != style.NON_CAUSAL]
     sentences = []
+    named: list[arms.Arm] = []
     for which, ranked in (("causal arms", causal), ("routers among them", arms.routed(causal))):
-        if len(ranked):
-            best = arms.extreme(ranked, "val_nll_nats")
+        best = arms.extreme(ranked, "val_nll_nats") if len(ranked) else None
+        if best is not None and arms.arm(best) not in named:
+            named.append(arms.arm(best))
             sentences.append(
                 f"Lowest perplexity of the {which}: {arms.name(best)}, {arms.ppl(best)}."
             )
@@ -97,9 +99,10 @@ def quality(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
     for each in summary[summary["causality"] == style.NON_CAUSAL].to_dict("records"):
         sentences.append(
             f"{arms.name(each)} reaches {arms.ppl(each)}, but it is non-causal: its routing "
-            "looks at later tokens, so text cannot be generated at that score and it is in no ranking here."
+            "looks at later tokens, so no text can be generated at that score and no ranking "
+            "here counts it."
         )
-    return list(dict.fromkeys(sentences))
+    return sentences
 
 
 def speed(summary: pd.DataFrame) -> list[str]:
