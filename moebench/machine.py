@@ -1,4 +1,4 @@
-"""The machine a measurement runs on: its cores, its memory allocator, and the right to have it alone."""
+"""The machine a measurement runs on: its cores, its memory, and the right to have it alone."""
 
 import contextlib
 import ctypes
@@ -56,7 +56,7 @@ def exclusive() -> Iterator[None]:
     """Wait until no other measurement of this user runs on this machine, then hold it.
 
     Snakemake keeps its own jobs apart; this lock also holds against a second checkout and against
-    jobs that outlived a killed workflow. The kernel frees it when the process ends, however it ends.
+    jobs that outlived a killed workflow. The kernel frees it when the process ends in any way.
     """
     with open(LOCK, "w") as lock:
         try:

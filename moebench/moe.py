@@ -4,7 +4,6 @@ Shapes: B sequences of S tokens, T = B * S tokens of the pool, D width, E expert
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +56,7 @@ class MoELayer(nn.Module):
         return causality(self.router.causality, self.drop_policy)
 
     def forward(self, x_BSD: Tensor, token_id_BS: Tensor) -> LayerOutput:
-        """Mix the experts of each token. Logits are float32 at least, whatever the autocast type."""
+        """Mix the experts of each token; the gate computes in its own type, whatever the autocast."""
         x_TD = x_BSD.flatten(0, 1)
         with torch.autocast(x_TD.device.type, enabled=False):
             logits_TE = self.gate(x_TD.to(self.gate.weight.dtype))
@@ -79,8 +78,6 @@ class MoELayer(nn.Module):
 
 class DenseLayer(nn.Module):
     """One expert that every token visits, as wide as ``num_experts`` of the MoE's."""
-
-    causality: ClassVar[Causality] = Causality.TOKEN_LOCAL
 
     def __init__(self, dim: int, hidden: int):
         super().__init__()

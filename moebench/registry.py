@@ -1,7 +1,6 @@
 """Plug-ins by file name: what config calls ``expert_choice`` is ``routers/expert_choice.py``.
 
-``names`` and ``options`` only read a plug-in's source, so that building the DAG never imports torch;
-``load`` imports it.
+All but ``load`` only read a plug-in's source, so that building the DAG never imports torch.
 """
 
 import ast
@@ -65,7 +64,8 @@ def load(interface: type[T], name: str) -> type[T]:
     package = interface.__module__.split(".")[-2]
     if name not in names(package):
         raise ValueError(
-            f"unknown {interface.__name__.lower()} {name!r}; choose from {', '.join(names(package))}"
+            f"unknown {interface.__name__.lower()} {name!r}; "
+            f"choose from {', '.join(names(package))}"
         )
     module = importlib.import_module(f"moebench.{package}.{name}")
     found = [

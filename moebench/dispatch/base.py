@@ -25,7 +25,8 @@ class Experts(nn.Module):
 
     def forward(self, x_ND: Tensor, expert: int) -> Tensor:
         """Answer of one expert to the rows of ``x_ND``."""
-        return nn.functional.gelu(x_ND @ self.w_in[expert]) @ self.w_out[expert]
+        y_ND: Tensor = nn.functional.gelu(x_ND @ self.w_in[expert]) @ self.w_out[expert]
+        return y_ND
 
 
 class Dispatch(ABC):

@@ -1,4 +1,4 @@
-"""The definition of dispatch and combine, one assignment at a time: slow, to be believed at once."""
+"""The definition of dispatch and combine: one assignment at a time, to be believed at once."""
 
 import torch
 from torch import Tensor

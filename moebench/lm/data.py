@@ -71,7 +71,7 @@ class Tokens:
         whole = num_windows * seq_len
         input_WS = input_N[:whole].view(num_windows, seq_len)
         target_WS = self.validation_N[:whole].view(num_windows, seq_len)
-        for window_B in order_W.split(batch_size):
+        for window_B in torch.split(order_W, batch_size):
             yield input_WS[window_B], target_WS[window_B]
         if whole < len(input_N):
             yield input_N[None, whole:], self.validation_N[None, whole:]

@@ -78,7 +78,7 @@ class RoutingWatch:
             sums = {
                 "requested": layer.requested.num_requested,
                 "kept": int(kept_E.sum()),
-                "unrouted": num_tokens - len(layer.kept.token_N.unique()),
+                "unrouted": num_tokens - layer.kept.num_routed(),
                 "load_cv": num_tokens * load_cv(kept_E.numpy()),
                 "load_cv_routed": num_tokens * load_cv(requested_E.numpy()),
                 "max_vio": num_tokens * max_vio(kept_E.numpy()),

@@ -4,6 +4,7 @@ Shapes: B sequences of S tokens, D width, H heads, V entries of the vocabulary, 
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import torch
@@ -55,7 +56,7 @@ class Attention(nn.Module):
 
     def rotate(self, x_BSHd: Tensor) -> Tensor:
         """Turn each pair of neighbouring channels by an angle that grows with the position."""
-        pairs = torch.view_as_complex(x_BSHd.float().unflatten(-1, (-1, 2)))
+        pairs = torch.view_as_complex(x_BSHd.float().reshape(*x_BSHd.shape[:-1], -1, 2))
         turned = pairs * self.rotation_Sd[: x_BSHd.shape[1], None]
         return torch.view_as_real(turned).flatten(-2).to(x_BSHd.dtype)
 
@@ -129,11 +130,14 @@ class LanguageModel(nn.Module):
         # nn.Linear holds (out, in), Experts hold (in, out).
         fan_in = parameter.shape[0] if ".experts." in name else parameter.shape[1]
         writes = ".w_out." in name or name.endswith("attention.out.weight")
-        return fan_in**-0.5 * ((2 * self.spec.model.num_layers) ** -0.5 if writes else 1)
+        depth = 2 * self.spec.model.num_layers if writes else 1
+        return math.sqrt(1 / (fan_in * depth))
 
     def num_params(self) -> int:
         """Parameters that training can move: a gate that its router ignores does not count."""
-        idle = sum(layer.gate.weight.numel() for layer in self.moe_layers() if not layer.router.learned)
+        idle = sum(
+            layer.gate.weight.numel() for layer in self.moe_layers() if not layer.router.learned
+        )
         return sum(parameter.numel() for parameter in self.parameters()) - idle
 
     def num_active_params(self) -> int:
@@ -148,7 +152,7 @@ class LanguageModel(nn.Module):
     @property
     def causality(self) -> Causality:
         """What the least causal of the blocks depends on."""
-        return max(block.ffn.causality for block in self.blocks)  # type: ignore[union-attr]
+        return max((layer.causality for layer in self.moe_layers()), default=Causality.TOKEN_LOCAL)
 
     def moe_layers(self) -> list[MoELayer]:
         """The mixture layers, in order; none in a dense baseline."""

@@ -1,4 +1,4 @@
-"""The setting of a measurement: device, number type and threads, chosen, applied and written down."""
+"""The setting of a measurement, chosen, applied and written down: device, number type, threads."""
 
 import contextlib
 import os

@@ -19,9 +19,7 @@ from moebench.spec import RunSpec, TimingSpec
 Clock = Callable[[], float]
 
 
-def time_arms(
-    specs: Sequence[RunSpec], tokens: Tokens, timing: TimingSpec, code: str
-) -> list[Row]:
+def time_arms(specs: Sequence[RunSpec], tokens: Tokens, timing: TimingSpec, code: str) -> list[Row]:
     """Measure the training steps of all arms in turn, on equal batches; one row a step.
 
     A round takes one step of every arm, in an order drawn anew, so that a drift of the machine
@@ -31,7 +29,9 @@ def time_arms(
     machine.check_threads(timing.threads, "timing.threads")
     with machine.exclusive():
         settings = [prepare(spec.training, timing.threads) for spec in specs]
-        arms = [Trainer(spec, tokens, setting) for spec, setting in zip(specs, settings, strict=True)]
+        arms = [
+            Trainer(spec, tokens, setting) for spec, setting in zip(specs, settings, strict=True)
+        ]
         facts = [setting.facts(code, tokens.corpus_sha256) for setting in settings]
         rows = []
         order = random.Random(0)
@@ -49,10 +49,8 @@ def time_arms(
     return rows
 
 
-def timed_step(
-    arm: Trainer, tokens: Tokens, step: int, clock: Clock = time.perf_counter
-) -> Values:
-    """One training step, its three parts clocked apart; the batch is made before the clock starts."""
+def timed_step(arm: Trainer, tokens: Tokens, step: int, clock: Clock = time.perf_counter) -> Values:
+    """One training step, its parts clocked apart; the batch is made before the clock starts."""
     training = arm.training
     batch = tokens.training_batch(arm.seed, step, training.batch_size, training.seq_len)
     arm.begin(step)

@@ -46,6 +46,10 @@ class Routing:
         """Tokens per expert, shape (E,)."""
         return torch.bincount(self.expert_N, minlength=self.num_experts)
 
+    def num_routed(self) -> int:
+        """Tokens that reach at least one expert."""
+        return int(torch.bincount(self.token_N, minlength=self.num_tokens).count_nonzero())
+
 
 @dataclass(frozen=True, kw_only=True)
 class RouterSetting:

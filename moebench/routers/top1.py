@@ -6,7 +6,7 @@ from moebench.routers.base import Router, RouterSetting, Routing, balance_loss
 
 
 class Top1(Router):
-    """argmax of the softmax over all experts, weighted by that probability, so that the gate learns.
+    """The largest probability over all experts, which is also the weight, so that the gate learns.
 
     Takes one expert whatever ``top_k`` says, hence half the active parameters of a top-2 router.
     """

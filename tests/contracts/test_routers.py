@@ -120,9 +120,7 @@ def test_one_expert_is_the_plain_network_times_its_weight(name):
     plain = DenseLayer(8, 32).double()
     plain.experts.load_state_dict(layer.experts.state_dict())
     x_BSD, token_id_BS = tokens(3, 5)
-    torch.testing.assert_close(
-        layer(x_BSD, token_id_BS).y_BSD, plain(x_BSD, token_id_BS).y_BSD
-    )
+    torch.testing.assert_close(layer(x_BSD, token_id_BS).y_BSD, plain(x_BSD, token_id_BS).y_BSD)
 
 
 @pytest.mark.parametrize("name", ["softk", "topk_hard", "expert_choice"])

@@ -177,8 +177,12 @@ def test_the_score_does_not_depend_on_training_mode_or_order_of_calls():
 def test_bits_per_byte_charges_all_nats_to_all_bytes():
     spec = run_spec()
     tokens = dataclasses.replace(learnable_tokens(), num_validation_bytes=1400)
-    values = score(Trainer(spec, tokens, prepare(spec.training, 1)).model, tokens,
-                   prepare(spec.training, 1), batch_size=4)
+    values = score(
+        Trainer(spec, tokens, prepare(spec.training, 1)).model,
+        tokens,
+        prepare(spec.training, 1),
+        batch_size=4,
+    )
     assert values["val_bits_per_byte"] == pytest.approx(
         values["val_nll_nats"] * 700 / 1400 / math.log(2)
     )

@@ -32,7 +32,7 @@ def job(snakemake: Any) -> Iterator[None]:
             except BaseException:
                 traceback.print_exc(file=log)
                 raise
-    if "sidecar" in snakemake.output.keys():
+    if hasattr(snakemake.output, "sidecar"):
         described = snakemake.output.sidecar
         sidecar.write(
             described,

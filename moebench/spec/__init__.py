@@ -1,0 +1,30 @@
+"""The config and the runs it asks for: parsed once, strictly, into frozen specs."""
+
+from moebench.spec.expansion import expand, parse
+from moebench.spec.models import (
+    BASELINES,
+    ROUTED_ONLY,
+    Config,
+    CorpusSpec,
+    ExperimentSpec,
+    ModelSpec,
+    RunSpec,
+    TimingSpec,
+    TrainingSpec,
+)
+from moebench.spec.problems import ConfigError
+
+__all__ = [
+    "BASELINES",
+    "ROUTED_ONLY",
+    "Config",
+    "ConfigError",
+    "CorpusSpec",
+    "ExperimentSpec",
+    "ModelSpec",
+    "RunSpec",
+    "TimingSpec",
+    "TrainingSpec",
+    "expand",
+    "parse",
+]

@@ -1,0 +1,118 @@
+"""From a config to the runs it asks for."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from moebench.spec.models import (
+    BASELINES,
+    ROUTED_ONLY,
+    Config,
+    ExperimentSpec,
+    ModelSpec,
+    RunSpec,
+    Spec,
+    TrainingSpec,
+)
+from moebench.spec.problems import ConfigError, Problem, problem
+
+Swept = dict[str, Any]  # dotted key under model or training: its value at one point of a sweep
+
+
+def parse(raw: Mapping[str, Any]) -> Config:
+    """Check a config and return it; ConfigError lists every problem at once."""
+    try:
+        config = Config.model_validate(dict(raw))
+    except ValidationError as error:
+        raise ConfigError(problem(Config, "", each) for each in error.errors()) from None
+    problems = [
+        each
+        for name, experiment in config.experiments.items()
+        for swept in _sweep(experiment)
+        for part in ("model", "training")
+        for each in _misfits(config, name, part, swept)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return config
+
+
+def expand(config: Config) -> dict[str, RunSpec]:
+    """Every run the config asks for, by ``experiment/run``: arms x swept values x seeds."""
+    return {
+        f"{name}/{_slug(run, _moved(run.router, swept))}": run
+        for name, experiment in config.experiments.items()
+        for swept in _sweep(experiment)
+        for run in _runs(config, name, swept)
+    }
+
+
+def _sweep(experiment: ExperimentSpec) -> Iterator[Swept]:
+    """Each combination of swept values."""
+    for values in itertools.product(*experiment.sweep.values()):
+        yield dict(zip(experiment.sweep, values, strict=True))
+
+
+def _runs(config: Config, name: str, swept: Swept) -> Iterator[RunSpec]:
+    """Runs of every arm and seed at one point of a sweep."""
+    experiment = config.experiments[name]
+    options = {router: given or {} for router, given in experiment.routers.items()}
+    for router in [*options, *experiment.baselines]:
+        moved = _moved(router, swept)
+        for seed in experiment.seeds or config.seeds:
+            yield RunSpec(
+                experiment=name,
+                router=router,
+                router_options=options.get(router, {}),
+                seed=seed,
+                corpus=experiment.corpus or config.corpus,
+                tokenizer=experiment.tokenizer or config.tokenizer,
+                model=_without_gate(ModelSpec(**_merged(config, name, "model", moved)), router),
+                training=TrainingSpec(**_merged(config, name, "training", moved)),
+            )
+
+
+def _moved(router: str, swept: Swept) -> Swept:
+    """What a sweep changes for an arm.
+
+    A baseline has no gate, so what is swept about gates leaves it as it is: it takes part once.
+    """
+    if router not in BASELINES:
+        return swept
+    return {key: value for key, value in swept.items() if key not in ROUTED_ONLY}
+
+
+def _without_gate(model: ModelSpec, router: str) -> ModelSpec:
+    """The model of an arm; settings of a gate that a baseline lacks are those of the default."""
+    if router not in BASELINES:
+        return model
+    unused = (key.partition(".")[2] for key in ROUTED_ONLY)
+    return model.model_copy(update={key: getattr(ModelSpec(), key) for key in unused})
+
+
+def _slug(run: RunSpec, moved: Swept) -> str:
+    """Name of a run within its experiment: arm, what is swept, seed."""
+    coordinates = [f"{key.rpartition('.')[2]}={value}" for key, value in moved.items()]
+    return "_".join([run.router, *coordinates, f"seed={run.seed}"])
+
+
+def _merged(config: Config, name: str, part: str, swept: Swept) -> dict[str, Any]:
+    """Settings under ``model`` or ``training``: the shared, the experiment's, the swept ones."""
+    own: Spec = getattr(config.experiments[name], part)
+    shared: Spec = getattr(config, part)
+    moved = {
+        key.partition(".")[2]: value for key, value in swept.items() if key.startswith(f"{part}.")
+    }
+    return shared.model_dump() | own.model_dump(exclude_unset=True) | moved
+
+
+def _misfits(config: Config, name: str, part: str, swept: Swept) -> list[Problem]:
+    """What is wrong with one point of a sweep: values, and their fit to each other."""
+    kind = ModelSpec if part == "model" else TrainingSpec
+    try:
+        kind.model_validate(_merged(config, name, part, swept))
+    except ValidationError as error:
+        return [problem(kind, f"experiments.{name}.{part}", each) for each in error.errors()]
+    return []

@@ -1,0 +1,296 @@
+"""What the user writes: every key of the config, with its type, default, unit and meaning.
+
+Names of plug-ins are checked against the files there are, without importing them.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    create_model,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+from moebench import registry
+from moebench.spec.problems import check_options, one_of
+
+BASELINES = {
+    "dense": "a dense network with as many active FLOPs as top_k experts",
+    "dense_total": "a dense network with as many parameters as num_experts experts",
+}
+
+# Keys that mean nothing to a model without a gate.
+ROUTED_ONLY = ("model.capacity_factor", "model.drop_policy", "model.dispatch")
+
+
+def _exists_in(package: str) -> AfterValidator:
+    """Check a plug-in's name against the files there are."""
+    return AfterValidator(lambda name: one_of(name, registry.names(package)))
+
+
+RouterName = Annotated[str, _exists_in("routers")]
+DispatchName = Annotated[str, _exists_in("dispatch")]
+CorpusSource = Annotated[str, _exists_in("corpora")]
+TokenizerName = Annotated[str, _exists_in("tokenizers")]
+FigureName = Annotated[str, _exists_in("figures")]
+BaselineName = Annotated[str, AfterValidator(lambda name: one_of(name, BASELINES))]
+
+
+class Spec(BaseModel):
+    """Frozen, strict about types, and without a place for unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ModelSpec(Spec):
+    """The decoder-only transformer, with a mixture of experts in every block."""
+
+    num_layers: int = Field(2, ge=1, description="transformer blocks")
+    dim: int = Field(128, ge=1, description="width of the residual stream")
+    num_heads: int = Field(4, ge=1, description="attention heads; must divide dim")
+    num_experts: int = Field(8, ge=1, description="experts per block")
+    top_k: int = Field(2, ge=1, description="experts per token; top1 always takes one")
+    ffn_mult: int = Field(4, ge=1, description="hidden width of one expert, in units of dim")
+    capacity_factor: float = Field(
+        1.25,
+        gt=0,
+        description="slots per expert = ceil(capacity_factor * tokens * top_k / experts)",
+    )
+    drop_policy: Literal["position", "gate", "none"] = Field(
+        "position",
+        description="who is dropped from a full expert: later tokens, smaller weights, or nobody",
+    )
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of updates dropped in training")
+    dispatch: DispatchName = Field("sorted", description="a file in moebench/dispatch")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "ModelSpec":
+        if self.top_k > self.num_experts:
+            raise ValueError(f"top_k={self.top_k} must be in 1..num_experts={self.num_experts}")
+        if self.dim % self.num_heads:
+            raise ValueError(f"dim={self.dim} must be a multiple of num_heads={self.num_heads}")
+        if self.dim // self.num_heads % 2:
+            raise ValueError(f"dim / num_heads = {self.dim // self.num_heads} must be even")
+        return self
+
+
+class TrainingSpec(Spec):
+    """How a model is trained. The same for every router, so that only the router differs."""
+
+    seq_len: int = Field(
+        128, ge=2, description="tokens per window", json_schema_extra={"unit": "tokens"}
+    )
+    batch_size: int = Field(16, ge=1, description="windows per step, over all ranks")
+    num_steps: int = Field(300, ge=1, description="optimiser steps")
+    learning_rate: float = Field(4e-3, gt=0, description="peak learning rate of AdamW")
+    warmup_steps: int = Field(
+        30, ge=0, description="steps of linear warm-up; cosine decay to 0 after"
+    )
+    weight_decay: float = Field(0.1, ge=0, description="AdamW's decay of matrices")
+    grad_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    balance_coef: float = Field(0.01, ge=0, description="factor of the balance loss")
+    z_coef: float = Field(0.001, ge=0, description="factor of the router z-loss")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="autocast type; auto: bfloat16 on a GPU, on a CPU the faster of the two"
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: a GPU where there is one"
+    )
+    threads: int = Field(1, ge=1, description="CPU threads of one training job")
+    eval_every: int = Field(75, ge=1, description="steps between scorings of the held-out text")
+    checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "TrainingSpec":
+        if self.warmup_steps >= self.num_steps:
+            raise ValueError(
+                f"warmup_steps={self.warmup_steps} must be less than num_steps={self.num_steps}"
+            )
+        return self
+
+
+class TimingSpec(Spec):
+    """How speed is measured: by a job that has the machine alone, all arms taking turns."""
+
+    threads: int = Field(1, ge=1, description="CPU threads while measuring")
+    warmup_steps: int = Field(3, ge=1, description="steps of each arm before the clock counts")
+    num_steps: int = Field(30, ge=2, description="measured steps of each arm")
+
+
+class CorpusSpec(BaseModel):
+    """A text: its source, and the options of that source."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    source: CorpusSource = Field(description="a file in moebench/corpora")
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=1, description="share of the documents that is held out"
+    )
+    split_seed: int = Field(0, description="seed of the split into training and held-out documents")
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> "CorpusSpec":
+        check_options("corpora", {self.source: self.options})
+        return self
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What only this source knows, for the constructor of its class."""
+        return dict(self.model_extra or {})
+
+
+def _overrides(spec: type[Spec]) -> type[Spec]:
+    """A spec of the same keys, none of which has to be given."""
+    fields: dict[str, Any] = {
+        key: (field.annotation, FieldInfo.merge_field_infos(field, default=None))
+        for key, field in spec.model_fields.items()
+    }
+    return create_model(f"{spec.__name__} overrides", __base__=Spec, **fields)
+
+
+ModelOverrides = _overrides(ModelSpec)
+TrainingOverrides = _overrides(TrainingSpec)
+
+
+class ExperimentSpec(Spec):
+    """One question, as differences from the top-level model and training settings."""
+
+    routers: dict[RouterName, dict[str, Any] | None] = Field(
+        description="files in moebench/routers, each with its options"
+    )
+    baselines: list[BaselineName] = Field([], description=f"any of {', '.join(BASELINES)}")
+    seeds: list[int] | None = Field(None, description="overrides the top-level seeds")
+    corpus: str | None = Field(None, description="overrides the top-level corpus")
+    tokenizer: TokenizerName | None = Field(None, description="overrides the top-level tokenizer")
+    model: SerializeAsAny[Spec] = Field(
+        ModelOverrides(), description="overrides of keys of the top-level model"
+    )
+    training: SerializeAsAny[Spec] = Field(
+        TrainingOverrides(), description="overrides of keys of the top-level training"
+    )
+    sweep: dict[str, list[Any]] = Field(
+        {}, description="dotted key under model or training: the values it takes in turn"
+    )
+    figures: list[FigureName] = Field([], description="files in moebench/figures")
+    published: str | None = Field(
+        None, description="a file in resources/published, without its ending, to compare with"
+    )
+
+    @classmethod
+    def _baselines_exist(cls, names: list[str]) -> list[str]:
+        return [one_of(name, BASELINES) for name in names]
+
+    @classmethod
+    def _figures_exist(cls, names: list[str]) -> list[str]:
+        return [one_of(name, registry.names("figures")) for name in names]
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _model_keys(cls, given: Any) -> Spec:
+        return ModelOverrides.model_validate(given)
+
+    @field_validator("training", mode="before")
+    @classmethod
+    def _training_keys(cls, given: Any) -> Spec:
+        return TrainingOverrides.model_validate(given)
+
+    @field_validator("routers")
+    @classmethod
+    def _options_fit(cls, routers: dict[str, Any]) -> dict[str, Any]:
+        if not routers:
+            raise ValueError("name at least one router")
+        check_options("routers", {name: given or {} for name, given in routers.items()})
+        return routers
+
+    @field_validator("sweep")
+    @classmethod
+    def _sweep_moves_settings(cls, sweep: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        known = [f"model.{key}" for key in ModelSpec.model_fields]
+        known += [f"training.{key}" for key in TrainingSpec.model_fields]
+        for key, values in sweep.items():
+            one_of(key, known)
+            if not values:
+                raise ValueError(f"{key!r} has no values to take; give it at least one")
+        return sweep
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[int] | None) -> list[int] | None:
+        return None if seeds is None else _distinct(seeds)
+
+    @classmethod
+    def _tokenizer_exists(cls, name: str | None) -> str | None:
+        return None if name is None else one_of(name, registry.names("tokenizers"))
+
+
+class Config(Spec):
+    """The whole config file."""
+
+    corpora: dict[str, CorpusSpec] = Field(
+        description="the texts there are, by a name of your choice"
+    )
+    corpus: str = Field(description="the text to train on: a key of corpora")
+    tokenizer: TokenizerName = Field("char", description="a file in moebench/tokenizers")
+    tokenizers: dict[TokenizerName, dict[str, Any]] = Field(
+        {}, description="options of tokenizers that differ from their defaults"
+    )
+    seeds: list[int] = Field([0, 1, 2], description="one run of every arm for each")
+    model: ModelSpec = Field(ModelSpec(), description="shared by all experiments")
+    training: TrainingSpec = Field(TrainingSpec(), description="shared by all experiments")
+    timing: TimingSpec = Field(TimingSpec(), description="how speed is measured")
+    experiments: dict[str, ExperimentSpec] = Field(
+        description="what to run, by a name of your choice"
+    )
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
+        return _distinct(seeds)
+
+    @classmethod
+    def _tokenizer_exists(cls, name: str) -> str:
+        return one_of(name, registry.names("tokenizers"))
+
+    @field_validator("tokenizers")
+    @classmethod
+    def _tokenizer_options_fit(cls, tokenizers: dict[str, Any]) -> dict[str, Any]:
+        check_options("tokenizers", tokenizers)
+        return tokenizers
+
+    @model_validator(mode="after")
+    def _corpora_exist(self) -> "Config":
+        one_of(self.corpus, self.corpora)
+        for experiment in self.experiments.values():
+            if experiment.corpus is not None:
+                one_of(experiment.corpus, self.corpora)
+        return self
+
+
+class RunSpec(Spec):
+    """One training run: everything that decides its outcome, but the code."""
+
+    experiment: str
+    router: str
+    router_options: dict[str, Any]
+    seed: int
+    corpus: str
+    tokenizer: str
+    model: ModelSpec
+    training: TrainingSpec
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the model is dense, without gate and router."""
+        return self.router in BASELINES
+
+
+def _distinct(seeds: list[int]) -> list[int]:
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds={seeds} must be one or more different numbers")
+    return seeds
