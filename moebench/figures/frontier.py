@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from moebench.figures import style
 from moebench.figures.base import Figure, Tables, rows
-from moebench.figures.labelling import place
+from moebench.figures.labelling import Label, place
 from moebench.figures.notes import join, write_below
 
 UNSURE = (0.05, 0.95)  # membership of the frontier is open between these probabilities
@@ -45,12 +45,7 @@ class Frontier(Figure):
         for each in rows(cells):
             _marker(axes, each, cells)
         _axes(axes)
-        place(
-            axes,
-            cells["tokens_per_s"].tolist(),
-            cells["ppl"].tolist(),
-            [_text(c) for c in rows(cells)],
-        )
+        place(axes, [_label(each) for each in rows(cells)])
         handles = _legend(cells)
         canvas.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.185), ncols=3)
         write_below(canvas, _note(tables["summary"], cells))
@@ -155,10 +150,19 @@ def _name(each: Any) -> str:
     return style.cell(each.router, each.capacity_factor)
 
 
-def _text(each: Any) -> tuple[str, str]:
-    """What is written beside a marker, and its colour."""
+def _label(each: Any) -> Label:
+    """What is written beside a marker, clear of its intervals."""
     probability = f" (p={each.p_on_frontier:.2f})" if is_unsure(each.p_on_frontier) else ""
-    return _name(each) + probability, style.ink(each.router)
+    level = (each.train_tokens_per_s_low, each.train_tokens_per_s_high)
+    upright = (each.ppl_low, each.ppl_high)
+    return Label(
+        _name(each) + probability,
+        style.ink(each.router),
+        each.tokens_per_s,
+        each.ppl,
+        None if np.isnan(level).any() else level,
+        None if np.isnan(upright).any() else upright,
+    )
 
 
 def _axes(axes: Axes) -> None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Canvas
 
 from moebench.figures import style
 from moebench.figures.base import Figure, Tables, highest, lowest, rows
-from moebench.figures.labelling import place
+from moebench.figures.labelling import Label, place
 from moebench.figures.notes import join, router_handles, write_below
 
 
@@ -42,11 +42,7 @@ class GateBalance(Figure):
         axes.set_ylabel("load CV before capacity  (0 is even)")
         axes.margins(0.12, 0.15)
         _largest_entropy(axes, cells)
-        texts = [
-            (style.cell(each.router, each.capacity_factor), style.ink(each.router))
-            for each in rows(cells)
-        ]
-        place(axes, cells["gate_entropy_nats"].tolist(), cells["load_cv_routed"].tolist(), texts)
+        place(axes, [_label(each) for each in rows(cells)])
         canvas.legend(
             handles=router_handles(cells), loc="upper center", bbox_to_anchor=(0.5, 0.21), ncols=3
         )
@@ -75,6 +71,11 @@ def drawn(summary: pd.DataFrame) -> pd.DataFrame:
     """Cells with a gate that has an entropy."""
     cells = summary.dropna(subset=["gate_entropy_nats", "load_cv_routed"])
     return cells[cells["num_experts"] > 1].sort_values("capacity_factor")
+
+
+def _label(each: Any) -> Label:
+    name = style.cell(each.router, each.capacity_factor)
+    return Label(name, style.ink(each.router), each.gate_entropy_nats, each.load_cv_routed)
 
 
 def _largest_entropy(axes: Axes, cells: pd.DataFrame) -> None:

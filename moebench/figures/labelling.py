@@ -1,7 +1,7 @@
 """Names beside the points of a scatter plot, without overlap."""
 
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -11,68 +11,78 @@ from matplotlib.transforms import Bbox
 
 from moebench.figures import style
 
-SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
-DISTANCES = (11.0, 17.0, 25.0, 35.0)  # points
+CORNERS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+DISTANCES = (9.5, 17.0, 25.0, 35.0)  # points
 HALO = 9.0  # half the side, in points, of the square that a marker keeps free
+GAP = 3.0  # points between the end of an interval and a name
 
 
-def place(
-    axes: Axes, xs: Sequence[float], ys: Sequence[float], texts: Sequence[tuple[str, str]]
-) -> list[str]:
-    """Write each text, given with its colour, beside its point, at the nearest free place.
+@dataclass(frozen=True)
+class Label:
+    """A name, its colour, its point, and how far the point's intervals reach."""
 
-    A text for which there is no free place is left out: the legend names its marker. Returns the
-    texts that were written.
+    text: str
+    colour: str
+    x: float
+    y: float
+    xs: tuple[float, float] | None = None  # ends of the level interval, if any
+    ys: tuple[float, float] | None = None  # ends of the upright one
+
+
+def place(axes: Axes, labels: Sequence[Label]) -> list[str]:
+    """Write each name at the first free place: at an end of its interval, else at a corner.
+
+    A name for which there is no free place is left out: the legend names its marker. Returns the
+    names that were written.
     """
     figure = axes.get_figure(root=True)
     assert figure is not None
     figure.draw(_renderer(axes))
-    scale = figure.dpi / 72
-    taken = [_around(axes, x, y, HALO * scale) for x, y in zip(xs, ys, strict=True)]
+    points_per_pixel = 72 / figure.dpi
+    taken = [_halo(axes, each, HALO / points_per_pixel) for each in labels]
     written = []
-    for x, y, (text, colour) in zip(xs, ys, texts, strict=True):
-        box = _free(axes, (x, y), (text, colour), taken)
-        if box is not None:
-            taken.append(box)
-            written.append(text)
+    for each in labels:
+        for offset in _offsets(axes, each, points_per_pixel):
+            note = _write(axes, each, offset)
+            note.update_positions(_renderer(axes))
+            box = Text.get_window_extent(note)  # without the line to the point
+            if _is_inside(box, axes.bbox) and not any(box.overlaps(other) for other in taken):
+                taken.append(Bbox(box.get_points()))
+                written.append(each.text)
+                break
+            note.remove()
     return written
 
 
-def _free(
-    axes: Axes, point: tuple[float, float], text: tuple[str, str], taken: list[Bbox]
-) -> Bbox | None:
-    """Write a text at the first place that is free and inside; None where there is none."""
-    for distance, (right, up) in product(DISTANCES, SIDES):
-        note = _write(axes, point, text, (right * distance, up * distance))
-        note.update_positions(_renderer(axes))
-        box = Text.get_window_extent(note)  # without the line to the point
-        inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1
-        inside = inside and axes.bbox.y0 <= box.y0 and box.y1 <= axes.bbox.y1
-        if inside and not any(box.overlaps(other) for other in taken):
-            return Bbox(box.get_points())
-        note.remove()
-    return None
+def _offsets(axes: Axes, label: Label, points_per_pixel: float) -> Iterator[tuple[float, float]]:
+    """Places to try, in points from the marker: right, left, above, below, then the corners."""
+    px, py = axes.transData.transform((label.x, label.y))
+    x0, y0 = axes.transData.transform([(label.xs or (label.x,))[0], (label.ys or (label.y,))[0]])
+    x1, y1 = axes.transData.transform([(label.xs or (label.x,))[-1], (label.ys or (label.y,))[-1]])
+    right, left, above, below = (
+        max(reach * points_per_pixel, HALO) + GAP for reach in (x1 - px, px - x0, y1 - py, py - y0)
+    )
+    yield from ((right, 0), (-left, 0), (0, above), (0, -below))
+    for distance in DISTANCES:
+        yield from ((across * distance, up * distance) for across, up in CORNERS)
 
 
-def _write(
-    axes: Axes, point: tuple[float, float], text: tuple[str, str], offset: tuple[float, float]
-) -> Any:
-    """A text at an offset in points, with a thin line to its point where it stands far away."""
+def _write(axes: Axes, label: Label, offset: tuple[float, float]) -> Any:
+    """A name at an offset in points, with a thin line to its point where it stands at a corner."""
     across = {1: "left", 0: "center", -1: "right"}[_sign(offset[0])]
     along = {1: "bottom", 0: "center", -1: "top"}[_sign(offset[1])]
+    is_far = min(map(abs, offset)) > DISTANCES[0]
     return axes.annotate(
-        text[0],
-        point,
+        label.text,
+        (label.x, label.y),
         xytext=offset,
         textcoords="offset points",
         ha=across,
         va=along,
         size=10,
-        color=text[1],
+        color=label.colour,
         path_effects=style.CLEAR,
-        arrowprops={"arrowstyle": "-", "color": text[1], "lw": 0.6}
-        if max(map(abs, offset)) > DISTANCES[1]
-        else None,
+        arrowprops={"arrowstyle": "-", "color": label.colour, "lw": 0.6} if is_far else None,
     )
 
 
@@ -83,10 +93,15 @@ def _renderer(axes: Axes) -> Any:
 
 
 def _sign(value: float) -> int:
-    return (value > 0) - (value < 0)
+    return int(value > 0) - int(value < 0)
 
 
-def _around(axes: Axes, x: float, y: float, half: float) -> Bbox:
-    """Box around a point, in pixels."""
-    px, py = axes.transData.transform((x, y))
+def _is_inside(box: Bbox, frame: Bbox) -> bool:
+    is_inside = frame.x0 <= box.x0 and box.x1 <= frame.x1
+    return bool(is_inside and frame.y0 <= box.y0 and box.y1 <= frame.y1)
+
+
+def _halo(axes: Axes, label: Label, half: float) -> Bbox:
+    """Box around a marker, in pixels."""
+    px, py = axes.transData.transform((label.x, label.y))
     return Bbox.from_extents(px - half, py - half, px + half, py + half)

@@ -34,7 +34,7 @@ class Overlay(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 8.8))
         grid = canvas.subplots(
             len(PANELS), len(factors), sharex=True, sharey="row", squeeze=False,
-            gridspec_kw={"left": 0.095, "right": 0.985, "top": 0.865, "bottom": 0.115,
+            gridspec_kw={"left": 0.105, "right": 0.985, "top": 0.865, "bottom": 0.115,
                          "hspace": 0.09, "wspace": 0.05},
         )  # fmt: skip
         for axes_F, (quantity, title) in zip(grid, PANELS.items(), strict=True):
