@@ -18,12 +18,12 @@ def drop_over_capacity(routing: Routing, capacity: int, policy: str, seq_len: in
     Tokens are numbered sequence by sequence, ``seq_len`` to each; the kept assignments stay in
     the order in which they were requested.
     """
-    priority, _ = POLICIES[policy]
-    if priority is None:
+    order, _ = POLICIES[policy]
+    if order is None:
         return routing
     M = routing.expert_N.numel()
     # The slot an assignment would take at its expert: its rank among those of the same expert.
-    first_M = priority(routing, seq_len).argsort(stable=True)
+    first_M = order(routing, seq_len)
     order_M = first_M[routing.expert_N[first_M].argsort(stable=True)]
     load_E = routing.load_E()
     start_E = load_E.cumsum(0) - load_E
@@ -48,15 +48,20 @@ def causality(router: Causality, policy: str) -> Causality:
 
 def _by_position(routing: Routing, seq_len: int) -> Tensor:
     """Earlier positions first, of all sequences alike, so that no sequence bears all the drops."""
-    return routing.token_N % seq_len
+    return (routing.token_N % seq_len).argsort(stable=True)
 
 
 def _by_gate(routing: Routing, seq_len: int) -> Tensor:
-    """Larger weights first. A later token can push out an earlier one: this leaks the future."""
-    return -routing.weight_N.detach()
+    """Larger weights first, earlier positions among equals.
+
+    A later token with a larger weight pushes out an earlier one: this leaks the future.
+    """
+    position_M = _by_position(routing, seq_len)
+    weight_M = routing.weight_N.detach()[position_M]
+    return position_M[weight_M.argsort(descending=True, stable=True)]
 
 
-# Priority of assignments, the smallest kept first, and what a token then comes to depend on.
+# Order in which assignments are served, and what a token then may depend on.
 POLICIES: dict[str, tuple[Callable[[Routing, int], Tensor] | None, Causality]] = {
     "position": (_by_position, Causality.BATCH_COUPLED),
     "gate": (_by_gate, Causality.NON_CAUSAL),

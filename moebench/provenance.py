@@ -61,7 +61,7 @@ def environment(packages: Iterable[str]) -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
         "platform": platform.platform(),
-        "processor": _processor(),
+        "processor": processor(),
         "cores": str(len(os.sched_getaffinity(0))),
     }
 
@@ -99,10 +99,11 @@ def _imports(path: Path) -> list[str]:
             assert node.level == 0, f"{path}: relative imports are not followed"
             found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     ours = [name for name in found if name.split(".")[0] == PACKAGE]
-    return [name for name in ours if _exists(name)]
+    return [name for name in ours if exists(name)]
 
 
-def _exists(module: str) -> bool:
+def exists(module: str) -> bool:
+    """Whether a module of ours exists as a file."""
     path = ROOT / module.replace(".", "/")
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
@@ -119,7 +120,7 @@ def _code(path: Path) -> str:
     return ast.dump(tree)
 
 
-def _processor() -> str:
+def processor() -> str:
     """Model name of the processor, as Linux gives it."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():

@@ -36,11 +36,16 @@ def write(rows: Iterable[Row], path: str | Path) -> None:
 
 def write_text(text: str, path: str | Path) -> None:
     """Write a text file that is either absent, old or whole, whenever the machine stops."""
+    write_bytes(text.encode(), path)
+
+
+def write_bytes(content: bytes, path: str | Path) -> None:
+    """Write a file that is either absent, old or whole, whenever the machine stops."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
-    with open(partial, "w", encoding="utf-8") as file:
-        file.write(text)
+    with open(partial, "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)

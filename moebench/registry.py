@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 T = TypeVar("T")
 
 ROOT = Path(__file__).parent
-INFRASTRUCTURE = ("__init__", "__main__", "base", "style")
+INFRASTRUCTURE = ("__init__", "__main__", "base", "style", "labelling", "notes")
 
 
 def names(package: str) -> list[str]:
@@ -46,6 +46,15 @@ def options(package: str, name: str) -> type[BaseModel]:
 def summary(package: str, name: str) -> str:
     """First line of the docstring of a plug-in's module."""
     return (ast.get_docstring(_parse(package, name)) or "").partition("\n")[0]
+
+
+def constant(package: str, name: str, attribute: str) -> Any:
+    """Return a literal that a plug-in's class declares, without importing the plug-in."""
+    for statement in _parse(package, name).body:
+        for node in statement.body if isinstance(statement, ast.ClassDef) else ():
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == attribute:
+                return ast.literal_eval(node.value)
+    raise AssertionError(f"{package}.{name} declares no {attribute}")
 
 
 def load(interface: type[T], name: str) -> type[T]:

@@ -53,6 +53,7 @@ class ModelSpec(Spec):
         "position",
         description="who is dropped from a full expert: later tokens, smaller weights, or nobody",
     )
+    dropout: float = Field(0.0, ge=0, lt=1, description="share of residual updates dropped in training")
     dispatch: str = Field("sorted", description="a file in moebench/dispatch")
 
     @field_validator("dispatch")
@@ -66,6 +67,8 @@ class ModelSpec(Spec):
             raise ValueError(f"top_k={self.top_k} must be in 1..num_experts={self.num_experts}")
         if self.dim % self.num_heads:
             raise ValueError(f"dim={self.dim} must be a multiple of num_heads={self.num_heads}")
+        if self.dim // self.num_heads % 2:
+            raise ValueError(f"dim={self.dim} must be an even multiple of num_heads={self.num_heads}")
         return self
 
 
@@ -155,6 +158,9 @@ class ExperimentSpec(Spec):
         {}, description="dotted key under model or training: the values it takes in turn"
     )
     figures: list[str] = Field([], description="files in moebench/figures")
+    published: str | None = Field(
+        None, description="a file in resources/published, without its ending, to compare with"
+    )
 
     @field_validator("baselines")
     @classmethod

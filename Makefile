@@ -1,0 +1,52 @@
+# What a person types. `make all` and `make test` need Python 3.11 or newer and a C compiler.
+
+PYTHON ?= python3
+CORES ?= 4
+VENV := .venv
+READY := $(VENV)/.ready
+RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+PYTEST := $(RUN) pytest --numprocesses=auto
+
+.PHONY: all test check report lock clean
+
+all: $(READY)  ## measure, tabulate and draw everything that config/config.yaml asks for
+	@echo "make all: running the workflow; results appear in results/"
+	@$(RUN) snakemake --cores $(CORES) --rerun-incomplete --quiet rules all
+
+test: check  ## every check, also the slow ones
+	@echo "make test: slow tests, the whole workflow at smoke size, its report"
+	@$(PYTEST) -m "slow and not gpu" -rs
+
+check: $(READY)  ## what to run before every commit
+	@echo "make check: format, lint, types, imports, fast tests, dry run"
+	@$(RUN) ruff format --check --quiet .
+	@$(RUN) ruff check --quiet .
+	@$(RUN) snakefmt --check --quiet Snakefile workflow/Snakefile rules
+	@$(RUN) mypy
+	@$(RUN) lint-imports --no-logo 2>&1 | tail -n 2
+	@$(PYTEST) -m "not slow and not gpu" -rs
+	@$(RUN) snakemake --lint
+	@$(RUN) snakemake --cores $(CORES) --dry-run --quiet all
+
+report: $(READY)  ## report.html, from finished results
+	@echo "make report: writing report.html"
+	@$(RUN) snakemake --report report.html 2>&1 | tee results/logs/report.log
+	@! grep --quiet WARNING results/logs/report.log
+
+lock: $(READY)  ## resolve every version anew
+	@$(RUN) python envs/lock.py
+	@$(RUN) python envs/generate.py
+
+clean:  ## remove results, but not the environment
+	rm -rf results .snakemake report.html
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $(PYTHON) is older than Python 3.11; name a newer one: make PYTHON=python3.12"; exit 1; }
+	@command -v $${CC:-cc} > /dev/null || { \
+	  echo "error: no C compiler; install one, on Debian: apt-get install gcc"; exit 1; }
+	@echo "installing requirements.lock into $(VENV); this happens once and takes some minutes"
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(RUN) python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(READY)

@@ -1,0 +1,61 @@
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+from moebench import registry, spec
+
+min_version("9.27")
+
+
+REPOSITORY = Path(workflow.current_basedir)
+
+
+configfile: str(REPOSITORY / "config" / "config.yaml")
+
+
+report: "report/workflow.rst"
+
+
+include: "rules/inputs.smk"
+
+
+try:
+    CONFIG = spec.parse(config)
+    check_machine(CONFIG)
+except ValueError as error:
+    raise WorkflowError(str(error)) from None
+
+RUNS = spec.expand(CONFIG)
+
+
+wildcard_constraints:
+    experiment="|".join(CONFIG.experiments),
+    corpus="|".join(CONFIG.corpora),
+    tokenizer=r"[a-z0-9_]+",
+    run=r"[^/]+_seed=\d+",
+    figure="|".join(registry.names("figures")),
+
+
+localrules:
+    all,
+
+
+include: "rules/data.smk"
+include: "rules/routing.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        [
+            f"results/figures/{experiment}_{figure}.{ending}"
+            for experiment, wanted in CONFIG.experiments.items()
+            for figure in wanted.figures
+            for ending in ("svg", "png", "json")
+        ],
+        [f"results/tables/{experiment}_summary.csv" for experiment in CONFIG.experiments],
+        [f"results/report/{experiment}_findings.html" for experiment in CONFIG.experiments],
+        "results/report/environment.html",

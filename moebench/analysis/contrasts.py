@@ -1,0 +1,94 @@
+"""Contrasts: which differences in quality the seeds can tell from none.
+
+Declared before any run: every pair of arms that differ in one thing only, be it the router or a
+swept setting. The pairs that answer one question are a family (which router is better at this
+capacity factor? what does the capacity factor do?), and the verdict on each pair holds for its
+family as a whole: it follows the Holm-adjusted p-value, so that in 95 of 100 experiments no pair
+without a difference is called different. The interval is of the one pair alone, unadjusted.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from moebench import tables
+from moebench.analysis import cells
+from moebench.analysis.schemas import CONTRASTS
+from moebench.analysis.statistics import SIGNIFICANCE, paired_difference
+from moebench.records import Row
+
+Arm = dict[str, Any]
+
+GAP = "val_nll_difference_nats"
+SIDED = ("router", "capacity_factor", "value")
+IDENTITY = ["factor", "family", *(f"{what}_{side}" for side in "ab" for what in SIDED)]
+
+
+def contrasts(rows: Sequence[Row]) -> pd.DataFrame:
+    """One line per pair: NLL of a minus NLL of b, paired by seed, and whether a is lower."""
+    finals = cells.final_rows(rows)
+    nll = cells.crossed(finals, "seed", "val_nll_nats")
+    keys = cells.setting_keys([row for row in rows if row.kind == "final"])
+    arms = finals.drop_duplicates("cell")[keys]
+    levels = cells.swept(arms, keys)
+    known = [
+        {key: arm[key] for key in keys if pd.notna(arm[key])} for arm in arms.to_dict("records")
+    ]
+    pairs = [
+        (i, j, factors[0])
+        for i, j in itertools.combinations(range(len(known)), 2)
+        if len(factors := _differing(known[i], known[j])) == 1
+    ]
+    table = pd.DataFrame(
+        [_identity(known[i], known[j], factor, levels) for i, j, factor in pairs], columns=IDENTITY
+    )
+    nll_AS = nll.to_numpy()
+    difference = paired_difference(
+        nll_AS[[i for i, _, _ in pairs]], nll_AS[[j for _, j, _ in pairs]]
+    )
+    table[GAP] = difference.mean
+    table[f"{GAP}_low"], table[f"{GAP}_high"] = difference.low, difference.high
+    table["num_seeds"], table["p_value"] = nll.shape[1], difference.p_value
+    table["p_value_holm"] = table.groupby("family")["p_value"].transform(_holm)
+    table["verdict"] = pd.array(
+        [verdict(gap, p) for gap, p in zip(table[GAP], table["p_value_holm"], strict=True)],
+        dtype="str",
+    )
+    return tables.check(table, CONTRASTS)
+
+
+def verdict(difference: float, p_value: float) -> str | None:
+    """``lower`` or ``higher`` where a difference is told from none, else ``tie``; None untested."""
+    if np.isnan(p_value):
+        return None
+    if p_value >= SIGNIFICANCE:
+        return "tie"
+    return "lower" if difference < 0 else "higher"
+
+
+def _differing(a: Arm, b: Arm) -> list[str]:
+    """Settings that both arms have and that differ; routers are one factor with their options."""
+    found = [key for key in a.keys() & b.keys() if a[key] != b[key]]
+    return ["router"] if sorted(found) == ["router", "router_options"] else found
+
+
+def _identity(a: Arm, b: Arm, factor: str, levels: list[str]) -> Arm:
+    """Who is compared, in what, and with which other pairs: those at equal other swept settings."""
+    shared = {key: (a | b)[key] for key in levels if key != factor and key in a | b}
+    family = ", ".join([factor, *(f"{key}={value}" for key, value in shared.items())])
+    identity: Arm = {"factor": factor, "family": family}
+    for side, arm in (("a", a), ("b", b)):
+        identity[f"router_{side}"] = arm["router"]
+        identity[f"capacity_factor_{side}"] = arm.get("capacity_factor")
+        identity[f"value_{side}"] = str(arm[factor])
+    return identity
+
+
+def _holm(p_value: "pd.Series[float]") -> Any:
+    if p_value.isna().any():
+        return np.nan
+    return multipletests(p_value, method="holm")[1]

@@ -1,0 +1,71 @@
+"""The summary: one line per router and capacity factor, with intervals and the frontier."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from moebench import tables
+from moebench.analysis import cells, frontier, statistics
+from moebench.analysis.rates import perplexity
+from moebench.analysis.schemas import BALANCE, SUMMARY
+from moebench.records import Row
+
+NUM_DRAWS = 10_000
+# What all seeds of a cell share because it follows from what was asked for.
+SHARED = ("num_params", "num_active_params", "top_k", "causality", "learned", "device", "dtype")
+
+
+def summarise(rows: Sequence[Row], rng: np.random.Generator) -> pd.DataFrame:
+    """One line per cell: means over seeds, the median speed, 95 % intervals, the frontier.
+
+    The interval of the perplexity is that of the NLL, exponentiated, and ``val_ppl`` is the
+    exponential of the mean NLL: perplexities have a geometric mean.
+    """
+    finals, timed = cells.final_rows(rows), cells.timed_rows(rows)
+    cells.match(finals, timed)
+    nll = cells.crossed(finals, "seed", "val_nll_nats")
+    time = cells.crossed(timed, "round", "train_time_s").loc[nll.index]
+    table = _over_seeds(finals, cells.setting_keys([row for row in rows if row.kind == "final"]))
+    table = table.join(cells.speeds(timed))
+    assert table.index.equals(nll.index)
+
+    nll_AD = statistics.mean_draws(nll.to_numpy(), rng, NUM_DRAWS)
+    time_AD = statistics.median_draws(time.to_numpy(), rng, NUM_DRAWS)
+    speed_AD = table["train_tokens"].to_numpy()[:, None] / time_AD
+    _add_quality(table, nll)
+    _add_interval(table, "train_tokens_per_s", statistics.draws_interval(speed_AD))
+    is_causal_A = (table["causality"] != frontier.NON_CAUSAL).to_numpy()
+    table["on_frontier"] = frontier.on_frontier(
+        table["val_nll_nats"].to_numpy(), table["train_tokens_per_s"].to_numpy(), is_causal_A
+    )
+    table["p_on_frontier"] = frontier.p_on_frontier(nll_AD, speed_AD, is_causal_A)
+    return tables.check(table, SUMMARY)
+
+
+def _over_seeds(finals: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Settings, what the seeds share, and means of what they do not; indexed by cell."""
+    by_cell = finals.groupby("cell", sort=False)
+    shared = list(dict.fromkeys([*keys, *SHARED]))
+    varying = by_cell[shared].nunique(dropna=False).max() > 1
+    if varying.any():
+        raise ValueError(f"{varying.idxmax()} differs between seeds of one arm")
+    means = [*BALANCE, "val_bits_per_byte"]
+    return (
+        by_cell[shared]
+        .first()
+        .join(by_cell[means].mean(skipna=False))
+        .assign(num_seeds=by_cell.size(), peak_resident_bytes=by_cell["peak_resident_bytes"].max())
+    )
+
+
+def _add_quality(table: pd.DataFrame, nll: pd.DataFrame) -> None:
+    table["val_nll_nats"] = nll.to_numpy().mean(axis=1)
+    _add_interval(table, "val_nll_nats", statistics.mean_interval(nll.to_numpy()))
+    for end in ("", "_low", "_high"):
+        table[f"val_ppl{end}"] = table[f"val_nll_nats{end}"].map(perplexity)
+
+
+def _add_interval(table: pd.DataFrame, quantity: str, interval: statistics.Interval) -> None:
+    table[f"{quantity}_low"] = interval.low
+    table[f"{quantity}_high"] = interval.high

@@ -1,0 +1,193 @@
+"""Quality against speed: which causal arm is on the Pareto frontier, and how surely."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+
+from moebench.figures import style
+from moebench.figures.base import Figure, Tables, rows
+from moebench.figures.labelling import place
+from moebench.figures.notes import join, write_below
+
+UNSURE = (0.05, 0.95)  # membership of the frontier is open between these probabilities
+
+
+class Frontier(Figure):
+    """One marker per router and capacity factor, with intervals both ways."""
+
+    columns = {
+        "summary": (
+            "router",
+            "capacity_factor",
+            "causality",
+            "val_nll_nats",
+            "val_nll_nats_low",
+            "val_nll_nats_high",
+            "train_tokens_per_s",
+            "train_tokens_per_s_low",
+            "train_tokens_per_s_high",
+            "on_frontier",
+            "p_on_frontier",
+        )
+    }
+
+    def draw(self, tables: Tables) -> Canvas:
+        """Draw perplexity (up is worse) against training speed (right is better)."""
+        cells = measured(tables["summary"])
+        canvas = Canvas(figsize=(style.WIDTH_IN, 6.6))
+        axes = canvas.add_axes((0.085, 0.285, 0.88, 0.69))
+        _crosses(axes, cells)
+        _staircase(axes, cells)
+        for each in rows(cells):
+            _marker(axes, each, cells)
+        _axes(axes)
+        place(
+            axes,
+            cells["tokens_per_s"].tolist(),
+            cells["ppl"].tolist(),
+            [_text(c) for c in rows(cells)],
+        )
+        handles = _legend(cells)
+        canvas.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.185), ncols=3)
+        write_below(canvas, _note(tables["summary"], cells))
+        return canvas
+
+    def caption(self, tables: Tables) -> str:
+        """Name the members of the frontier, and those whose membership is open."""
+        cells = measured(tables["summary"])
+        members = [_name(each) for each in rows(cells) if each.on_frontier]
+        unsure = [
+            f"{_name(each)} ({each.p_on_frontier:.2f})"
+            for each in rows(cells)
+            if is_unsure(each.p_on_frontier)
+        ]
+        text = [
+            "Held-out perplexity against training speed, a marker per router and capacity factor.",
+            f"On the Pareto frontier of the causal arms: {join(members)}."
+            if members
+            else "No causal arm has both measures, so there is no frontier.",
+        ]
+        if unsure:
+            text.append(
+                f"Open, because the intervals overlap (probability of membership): {join(unsure)}."
+            )
+        outside = style.order(cells.loc[cells["causality"] == style.NON_CAUSAL, "router"])
+        if outside:
+            text.append(
+                f"Drawn hollow and never on the frontier, because it looks at later tokens: "
+                f"{join([style.label(router) for router in outside])}."
+            )
+        return " ".join([*text, *_note(tables["summary"], cells)])
+
+
+def measured(summary: pd.DataFrame) -> pd.DataFrame:
+    """Cells with both measures, with perplexity and its interval."""
+    cells = summary.dropna(subset=["val_nll_nats", "train_tokens_per_s"]).copy()
+    cells["tokens_per_s"] = cells["train_tokens_per_s"]
+    for end in ("", "_low", "_high"):
+        cells[f"ppl{end}"] = np.exp(cells[f"val_nll_nats{end}"].astype(float))
+    cells["on_frontier"] = cells["on_frontier"].eq(True) & cells["causality"].ne(style.NON_CAUSAL)
+    return cells.reset_index(drop=True)
+
+
+def vertices(cells: pd.DataFrame) -> list[tuple[float, float]]:
+    """Members of the frontier, from slow to fast."""
+    members = cells[cells["on_frontier"]]
+    return sorted(zip(members["tokens_per_s"], members["ppl"], strict=True))
+
+
+def _crosses(axes: Axes, cells: pd.DataFrame) -> None:
+    for each in rows(cells):
+        colour = style.look(each.router).colour
+        if not np.isnan(each.ppl_low):
+            axes.plot([each.tokens_per_s] * 2, [each.ppl_low, each.ppl_high], color=colour, lw=1.3)
+        if not np.isnan(each.train_tokens_per_s_low):
+            ends = [each.train_tokens_per_s_low, each.train_tokens_per_s_high]
+            axes.plot(ends, [each.ppl] * 2, color=colour, lw=1.3)
+
+
+def _staircase(axes: Axes, cells: pd.DataFrame) -> None:
+    """Edge of what some causal arm beats in both: level up to a member, then up to the next."""
+    corners = vertices(cells)
+    if not corners:
+        return
+    axes.margins(0.1, 0.12)
+    axes.autoscale_view()
+    (left, _), (_, top) = axes.get_xlim(), axes.get_ylim()
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
+    xs, ys = [left], [corners[0][1]]
+    for (x, y), (_, following) in zip(corners, [*corners[1:], (0, top)], strict=True):
+        xs += [x, x]
+        ys += [y, following]
+    axes.plot(xs, ys, color=style.FRONTIER, lw=1.6, ls=(0, (6, 3)), zorder=1, gid="frontier")
+
+
+def _marker(axes: Axes, each: Any, cells: pd.DataFrame) -> None:
+    """A larger marker is a larger capacity factor; a ring says that membership is open."""
+    size = _size(each.capacity_factor, cells)
+    look = style.point(each.router, each.causality)
+    axes.plot(
+        each.tokens_per_s, each.ppl, ls="", ms=size, zorder=3, gid=f"cell {_name(each)}", **look
+    )
+    if is_unsure(each.p_on_frontier):
+        axes.plot(each.tokens_per_s, each.ppl, **_ring(size + 9), zorder=2, gid="unsure")
+
+
+def _ring(size: float) -> dict[str, Any]:
+    return {"ls": "", "marker": "o", "ms": size, "mfc": "none", "mec": style.INK, "mew": 1.1}
+
+
+def _size(capacity_factor: float, cells: pd.DataFrame) -> float:
+    factors = sorted(cells["capacity_factor"].dropna().unique())
+    return 8.5 if capacity_factor not in factors else 7 + 2.5 * factors.index(capacity_factor)
+
+
+def is_unsure(p_on_frontier: float) -> bool:
+    """Whether the measurement leaves open if an arm is on the frontier."""
+    return UNSURE[0] < p_on_frontier < UNSURE[1]
+
+
+def _name(each: Any) -> str:
+    return style.cell(each.router, each.capacity_factor)
+
+
+def _text(each: Any) -> tuple[str, str]:
+    """What is written beside a marker, and its colour."""
+    probability = f" (p={each.p_on_frontier:.2f})" if is_unsure(each.p_on_frontier) else ""
+    return _name(each) + probability, style.ink(each.router)
+
+
+def _axes(axes: Axes) -> None:
+    axes.set_xlabel("training speed in tokens/s  (faster is better →)")
+    axes.set_ylabel("← better   validation perplexity")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+
+
+def _legend(cells: pd.DataFrame) -> list[Line2D]:
+    causality = dict(zip(cells["router"], cells["causality"], strict=True))
+    handles = [
+        Line2D([], [], ls="", ms=8, label=style.label(router, causality[router]), **point)
+        for router in style.order(causality)
+        for point in [style.point(router, causality[router])]
+    ]
+    handles.append(
+        Line2D([], [], color=style.FRONTIER, ls=(0, (6, 3)), label="Pareto frontier, causal arms")
+    )
+    if any(is_unsure(each.p_on_frontier) for each in rows(cells)):
+        handles.append(Line2D([], [], **_ring(12), label="may or may not be on it (p)"))
+    return handles
+
+
+def _note(summary: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
+    notes = ["CF: capacity factor, the larger marker has the larger one. Lines: 95 % intervals."]
+    absent = summary[summary["val_nll_nats"].isna() | summary["train_tokens_per_s"].isna()]
+    if len(absent):
+        names = [_name(each) for each in rows(absent)]
+        notes.append(f"Not drawn, for want of a measure: {join(names)}.")
+    if cells[["ppl_low", "train_tokens_per_s_low"]].isna().any(axis=None):
+        notes.append("Where a line is missing, there were too few repetitions for an interval.")
+    return notes

@@ -1,0 +1,77 @@
+"""The tokens a model is trained and scored on, and the order in which it sees them.
+
+Shapes: B sequences of S tokens.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Batch = tuple[Tensor, Tensor]  # input and target token ids, both long and of shape (B, S)
+
+_SHUFFLE_SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """A tokenised corpus, as ``tokenise_corpus`` wrote it."""
+
+    train_N: Tensor
+    validation_N: Tensor
+    vocab_size: int
+    token_count_V: Tensor
+    end_of_document: int
+    num_validation_bytes: int
+    bigram_val_nll_nats: float
+    corpus_sha256: str
+
+    @classmethod
+    def read(cls, train: str | Path, validation: str | Path, facts: str | Path) -> "Tokens":
+        """Read the three files of a tokenised corpus."""
+        known = json.loads(Path(facts).read_text(encoding="utf-8"))
+        return cls(
+            train_N=torch.from_numpy(np.load(train).astype(np.int64)),
+            validation_N=torch.from_numpy(np.load(validation).astype(np.int64)),
+            vocab_size=known["vocab_size"],
+            token_count_V=torch.tensor(known["token_count_V"]),
+            end_of_document=known["end_of_document"],
+            num_validation_bytes=known["num_validation_bytes"],
+            bigram_val_nll_nats=known["bigram_val_nll_nats"],
+            corpus_sha256=known["corpus_sha256"],
+        )
+
+    def training_batch(self, seed: int, step: int, batch_size: int, seq_len: int) -> Batch:
+        """The batch of a step: windows at random offsets, the same for every arm of a seed.
+
+        It depends on seed and step alone, so that a resumed run sees what it would have seen.
+        """
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+        last = len(self.train_N) - seq_len
+        start_B = torch.randint(last, (batch_size,), generator=generator)
+        window_BS = self.train_N[start_B[:, None] + torch.arange(seq_len + 1)]
+        return window_BS[:, :-1], window_BS[:, 1:]
+
+    def validation_batches(self, batch_size: int, seq_len: int) -> Iterator[Batch]:
+        """Every held-out token once, as the target of exactly one of non-overlapping windows.
+
+        Windows are shuffled, always alike, so that a batch holds unrelated text as in training;
+        what is left over at the end of the text makes a last batch of one shorter window.
+        """
+        first = torch.tensor([self.end_of_document])
+        input_N = torch.cat([first, self.validation_N[:-1]])
+        num_windows = len(input_N) // seq_len
+        order_W = torch.randperm(
+            num_windows, generator=torch.Generator().manual_seed(_SHUFFLE_SEED)
+        )
+        whole = num_windows * seq_len
+        input_WS = input_N[:whole].view(num_windows, seq_len)
+        target_WS = self.validation_N[:whole].view(num_windows, seq_len)
+        for window_B in order_W.split(batch_size):
+            yield input_WS[window_B], target_WS[window_B]
+        if whole < len(input_N):
+            yield input_N[None, whole:], self.validation_N[None, whole:]

@@ -1,0 +1,112 @@
+"""The setting of a measurement: device, number type and threads, chosen, applied and written down."""
+
+import contextlib
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from statistics import median
+from typing import Any
+
+import torch
+
+from moebench import machine, provenance
+from moebench.spec import TrainingSpec
+
+# bfloat16 must be this much faster in a probe to be chosen on a CPU, where it is often emulated.
+_CLEARLY_FASTER = 1.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where and how a job computes."""
+
+    device: torch.device
+    dtype: torch.dtype
+    threads: int
+    keeps_freed_memory: bool
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """Context in which a forward pass runs: autocast, unless the type is float32."""
+        if self.dtype == torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
+    def synchronise(self) -> None:
+        """Wait for the device; a clock may be read after this."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def peak_allocated_bytes(self) -> int | None:
+        """Largest memory allocated on the GPU so far; None without one."""
+        return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
+
+    def facts(self, code: str, corpus_sha256: str) -> dict[str, Any]:
+        """What every row repeats of its setting."""
+        world_size = int(os.environ.get("WORLD_SIZE", "1"))
+        return {
+            "device": _device_name(self.device),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "threads": self.threads,
+            "num_cores": machine.num_cores(),
+            "world_size": world_size,
+            "is_oversubscribed": self.threads * world_size > machine.num_cores(),
+            "keeps_freed_memory": self.keeps_freed_memory,
+            "processor": provenance.processor(),
+            "python": platform.python_version(),
+            "torch": version("torch"),
+            "moebench": version("moebench"),
+            "commit": provenance.commit(),
+            "code_digest": code,
+            "corpus_sha256": corpus_sha256,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+def prepare(training: TrainingSpec, threads: int) -> Setting:
+    """Choose device and number type, and set up this process for them.
+
+    Raises MachineError where the config asks for a GPU and there is none.
+    """
+    if training.device == "cuda" and not torch.cuda.is_available():
+        raise machine.MachineError(
+            "training.device: 'cuda' needs a GPU that torch can use, and there is none; "
+            "set it to 'cpu' or 'auto'"
+        )
+    has_gpu = training.device != "cpu" and torch.cuda.is_available()
+    device = torch.device("cuda" if has_gpu else "cpu")
+    keeps_freed_memory = machine.keep_freed_memory()
+    torch.set_num_threads(threads)
+    return Setting(
+        device=device,
+        dtype=_DTYPES[training.dtype] if training.dtype != "auto" else fastest_dtype(device),
+        threads=threads,
+        keeps_freed_memory=keeps_freed_memory,
+    )
+
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def fastest_dtype(
+    device: torch.device, clock: Callable[[], float] = time.perf_counter
+) -> torch.dtype:
+    """bfloat16 on a GPU; on a CPU whichever of float32 and bfloat16 multiplies clearly faster."""
+    if device.type == "cuda":
+        return torch.bfloat16
+    times: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
+    for _ in range(5):
+        for dtype, measured in times.items():
+            a, b = torch.ones(256, 256, dtype=dtype), torch.ones(256, 1024, dtype=dtype)
+            start = clock()
+            a @ b
+            measured.append(clock() - start)
+    ratio = median(times[torch.float32]) / median(times[torch.bfloat16])
+    return torch.bfloat16 if ratio > _CLEARLY_FASTER else torch.float32
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -1,0 +1,87 @@
+"""Speed of training steps: every arm in one process, taking turns, with the machine to itself."""
+
+import gc
+import random
+import time
+from collections.abc import Callable, Sequence
+
+from tqdm import tqdm
+
+from moebench import machine
+from moebench.analysis.rates import tokens_per_s
+from moebench.lm.data import Batch, Tokens
+from moebench.lm.evaluate import Values
+from moebench.lm.setting import Setting, prepare
+from moebench.lm.trainer import Trainer
+from moebench.records import Row
+from moebench.spec import RunSpec, TimingSpec
+
+Clock = Callable[[], float]
+
+
+def time_arms(
+    specs: Sequence[RunSpec], tokens: Tokens, timing: TimingSpec, code: str
+) -> list[Row]:
+    """Measure the training steps of all arms in turn, on equal batches; one row a step.
+
+    A round takes one step of every arm, in an order drawn anew, so that a drift of the machine
+    meets all arms alike. The first rounds warm up and leave no row. Nothing is scored meanwhile.
+    Raises MachineError for more threads than cores.
+    """
+    machine.check_threads(timing.threads, "timing.threads")
+    with machine.exclusive():
+        settings = [prepare(spec.training, timing.threads) for spec in specs]
+        arms = [Trainer(spec, tokens, setting) for spec, setting in zip(specs, settings, strict=True)]
+        facts = [setting.facts(code, tokens.corpus_sha256) for setting in settings]
+        rows = []
+        order = random.Random(0)
+        gc.collect()
+        gc.disable()
+        for turn in tqdm(
+            range(timing.warmup_steps + timing.num_steps), unit="round", mininterval=5, ascii=True
+        ):
+            for index in order.sample(range(len(arms)), len(arms)):
+                values = timed_step(arms[index], tokens, turn + 1)
+                if turn >= timing.warmup_steps:
+                    values["round"] = turn - timing.warmup_steps
+                    rows.append(_row(specs[index], facts[index], values))
+        gc.enable()
+    return rows
+
+
+def timed_step(
+    arm: Trainer, tokens: Tokens, step: int, clock: Clock = time.perf_counter
+) -> Values:
+    """One training step, its three parts clocked apart; the batch is made before the clock starts."""
+    training = arm.training
+    batch = tokens.training_batch(arm.seed, step, training.batch_size, training.seq_len)
+    arm.begin(step)
+    start_s = _now(arm.setting, clock)
+    loss = arm.forward(batch)
+    forward_end_s = _now(arm.setting, clock)
+    arm.backward(loss)
+    backward_end_s = _now(arm.setting, clock)
+    arm.update()
+    end_s = _now(arm.setting, clock)
+    num_tokens = _num_tokens(batch)
+    return {
+        "forward_s": forward_end_s - start_s,
+        "backward_s": backward_end_s - forward_end_s,
+        "optimiser_s": end_s - backward_end_s,
+        "train_time_s": end_s - start_s,
+        "train_tokens": num_tokens,
+        "train_tokens_per_s": tokens_per_s(num_tokens, end_s - start_s),
+    }
+
+
+def _now(setting: Setting, clock: Clock) -> float:
+    setting.synchronise()
+    return clock()
+
+
+def _num_tokens(batch: Batch) -> int:
+    return batch[1].numel()
+
+
+def _row(spec: RunSpec, facts: Values, values: Values) -> Row:
+    return Row(kind="timed_step", spec=spec.model_dump(), setting=facts, values=values)

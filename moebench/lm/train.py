@@ -1,0 +1,144 @@
+"""One training run, from a spec to rows; killed at any step, it goes on where it was."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from moebench import machine, provenance
+from moebench.analysis.rates import perplexity
+from moebench.lm.data import Tokens
+from moebench.lm.evaluate import Values, score
+from moebench.lm.setting import Setting, prepare
+from moebench.lm.trainer import Trainer
+from moebench.records import Row
+from moebench.spec import RunSpec
+
+_PROGRESS_S = 5  # at most one line of progress in so many seconds
+
+
+@dataclass
+class Progress:
+    """How far a run has come, and what it has read on the way."""
+
+    step: int = 0
+    wall_s: float = 0.0
+    readings: list[tuple[str, Values]] = field(default_factory=list)
+
+
+def train(spec: RunSpec, tokens: Tokens, checkpoint: Path, code: str) -> list[Row]:
+    """Train one model and score it on all of the held-out text.
+
+    ``checkpoint`` is a file of this function's own: it holds the state of an unfinished run and is
+    gone after a finished one. ``code`` is the digest of the code; a checkpoint of other code,
+    another spec or another text is not gone on from.
+    """
+    setting = prepare(spec.training, spec.training.threads)
+    facts = setting.facts(code, tokens.corpus_sha256)
+    trainer = Trainer(spec, tokens, setting)
+    identity = _identity(spec, facts)
+    progress = _resume(trainer, checkpoint, identity)
+    _run_steps(trainer, tokens, progress, lambda: _save(trainer, progress, checkpoint, identity))
+    final = progress.readings[-1][1] | _account(trainer, tokens, setting)
+    final["wall_s"] = progress.wall_s
+    progress.readings.append(("final", final))
+    checkpoint.unlink(missing_ok=True)
+    return [
+        Row(kind=kind, spec=spec.model_dump(), setting=facts, values=_scalars(kind, values))
+        for kind, values in progress.readings
+    ]
+
+
+def _run_steps(
+    trainer: Trainer, tokens: Tokens, progress: Progress, save: Callable[[], None]
+) -> None:
+    """Train from where the progress is to the last step, which is always scored."""
+    training = trainer.training
+    pending: list[dict[str, Any]] = []
+    start = time.monotonic() - progress.wall_s
+    for step in _shown(range(progress.step + 1, training.num_steps + 1), training.num_steps):
+        rate = trainer.begin(step)
+        loss = trainer.forward(
+            tokens.training_batch(trainer.seed, step, training.batch_size, training.seq_len)
+        )
+        trainer.backward(loss)
+        norm = trainer.update()
+        pending.append(
+            {"step": step, "train_loss_nats": loss.task, "learning_rate": rate, "grad_norm": norm}
+        )
+        is_last = step == training.num_steps
+        is_scored = is_last or step % training.eval_every == 0
+        if is_scored or step % training.checkpoint_every == 0:
+            # Tensors reach the host here, not in every step.
+            progress.readings += [("train_step", _on_host(values)) for values in pending]
+            pending.clear()
+        if is_scored:
+            values = score(trainer.model, tokens, trainer.setting, training.batch_size)
+            progress.readings.append(("validation", {"step": step} | values))
+        progress.step, progress.wall_s = step, time.monotonic() - start
+        if not is_last and step % training.checkpoint_every == 0:
+            save()
+
+
+def _account(trainer: Trainer, tokens: Tokens, setting: Setting) -> Values:
+    """What a finished run says of its model and its memory."""
+    model = trainer.model
+    layers = model.moe_layers()
+    return {
+        "bigram_val_ppl": perplexity(tokens.bigram_val_nll_nats),
+        "num_params": model.num_params(),
+        "num_active_params": model.num_active_params(),
+        "top_k": layers[0].router.top_k if layers else None,
+        "causality": str(model.causality),
+        "learned": layers[0].router.learned if layers else None,
+        "peak_resident_bytes": machine.peak_resident_bytes(),
+        "peak_allocated_bytes": setting.peak_allocated_bytes(),
+    }
+
+
+def _identity(spec: RunSpec, facts: dict[str, Any]) -> str:
+    """Digest of all that decides a run's losses to the last bit."""
+    decisive = ("device", "dtype", "threads", "torch", "code_digest", "corpus_sha256")
+    return provenance.json_digest([spec.model_dump(), [facts[key] for key in decisive]])
+
+
+def _resume(trainer: Trainer, checkpoint: Path, identity: str) -> Progress:
+    if not checkpoint.is_file():
+        return Progress()
+    saved = torch.load(checkpoint, map_location=trainer.setting.device, weights_only=True)
+    if saved["identity"] != identity:
+        print(f"{checkpoint} is of another run: starting from step 1", flush=True)
+        return Progress()
+    trainer.restore(saved["trainer"])
+    print(f"going on after step {saved['step']} of {checkpoint}", flush=True)
+    return Progress(step=saved["step"], wall_s=saved["wall_s"], readings=saved["readings"])
+
+
+def _save(trainer: Trainer, progress: Progress, checkpoint: Path, identity: str) -> None:
+    """Write the checkpoint; a kill at any moment leaves the old or the new one, whole."""
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    partial = checkpoint.with_name(checkpoint.name + ".part")
+    torch.save({"identity": identity, "trainer": trainer.state(), **vars(progress)}, partial)
+    partial.replace(checkpoint)
+
+
+def _shown(steps: Iterable[int], num_steps: int) -> Iterable[int]:
+    shown: Iterable[int] = tqdm(
+        steps, total=num_steps, unit="step", mininterval=_PROGRESS_S, ascii=True, ncols=80
+    )
+    return shown
+
+
+def _on_host(values: dict[str, Any]) -> Values:
+    return {k: v.item() if isinstance(v, torch.Tensor) else v for k, v in values.items()}
+
+
+def _scalars(kind: str, values: Values) -> Values:
+    """Lists belong to the final reading; on the way only numbers are kept."""
+    if kind == "final":
+        return values
+    return {key: value for key, value in values.items() if not isinstance(value, list)}

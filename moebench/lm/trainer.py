@@ -1,0 +1,98 @@
+"""One model in training: its forward pass, backward pass and optimiser step, apart.
+
+Training and timing use the same three methods, so that what is timed is what is trained.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from moebench.lm.data import Batch, Tokens
+from moebench.lm.model import LanguageModel
+from moebench.lm.setting import Setting
+from moebench.spec import RunSpec, TrainingSpec
+
+_BETAS = (0.9, 0.95)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """The loss of one batch; nothing here has been copied to the host."""
+
+    total: Tensor  # what the backward pass starts from
+    task: Tensor  # mean negative log-likelihood in nats per token
+
+
+class Trainer:
+    """A model, its optimiser and its learning-rate schedule."""
+
+    def __init__(self, spec: RunSpec, tokens: Tokens, setting: Setting):
+        self.training = spec.training
+        self.setting = setting
+        self.seed = spec.seed
+        self.model = LanguageModel(spec, tokens.vocab_size, tokens.token_count_V).to(setting.device)
+        matrices = [p for p in self.model.parameters() if p.ndim >= 2]
+        gains = [p for p in self.model.parameters() if p.ndim < 2]
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": spec.training.weight_decay},
+                {"params": gains, "weight_decay": 0.0},
+            ],
+            lr=spec.training.learning_rate,
+            betas=_BETAS,
+            fused=True,
+        )
+
+    def begin(self, step: int) -> float:
+        """Prepare step ``step`` (from 1) and return its learning rate."""
+        self.model.train()
+        if self.model.spec.model.dropout:
+            torch.manual_seed(self.seed * 1_000_003 + step)
+        rate = learning_rate(self.training, step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def forward(self, batch: Batch) -> Loss:
+        """Loss of a batch: the task's, plus balance and z-loss of every layer."""
+        input_BS, target_BS = (ids.to(self.setting.device, non_blocking=True) for ids in batch)
+        with self.setting.autocast():
+            out = self.model(input_BS)
+        task = functional.cross_entropy(out.logits_BSV.flatten(0, 1).float(), target_BS.flatten())
+        total = task
+        for layer in out.layers:
+            total = total + self.training.balance_coef * layer.balance_loss
+            total = total + self.training.z_coef * layer.z_loss
+        return Loss(total=total, task=task.detach())
+
+    def backward(self, loss: Loss) -> None:
+        """Gradients of all parameters."""
+        loss.total.backward()  # type: ignore[no-untyped-call]
+
+    def update(self) -> Tensor:
+        """Clip, step, forget the gradients; returns the gradient's norm before clipping."""
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.grad_clip)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        return norm
+
+    def state(self) -> dict[str, Any]:
+        """All that a later process needs to go on from here."""
+        return {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a ``state``."""
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def learning_rate(training: TrainingSpec, step: int) -> float:
+    """Linear warm-up, then half a cosine that ends at zero after the last step; steps from 1."""
+    if step <= training.warmup_steps:
+        return training.learning_rate * step / training.warmup_steps
+    done = (step - training.warmup_steps) / (training.num_steps - training.warmup_steps + 1)
+    return training.learning_rate * 0.5 * (1 + math.cos(math.pi * done))

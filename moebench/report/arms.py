@@ -1,0 +1,39 @@
+"""Arms of an experiment, in words."""
+
+from typing import Any
+
+import pandas as pd
+
+from moebench.figures import style
+
+KEY = ("router", "capacity_factor")
+Arm = tuple[str, float | None]
+
+
+def arm(each: Any) -> Arm:
+    """Which arm a row is about."""
+    factor = each["capacity_factor"]
+    return str(each["router"]), None if pd.isna(factor) else float(factor)
+
+
+def name(each: Any) -> str:
+    """Name of an arm for a reader."""
+    return style.cell(*arm(each))
+
+
+def ppl(each: Any) -> str:
+    """Perplexity with its interval, in words."""
+    if pd.isna(each["val_ppl_low"]):
+        return f"perplexity {each['val_ppl']:.3f} (no interval: too few seeds)"
+    low, high = each["val_ppl_low"], each["val_ppl_high"]
+    return f"perplexity {each['val_ppl']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def routed(summary: pd.DataFrame) -> pd.DataFrame:
+    """Arms with a router, hence a capacity factor."""
+    return summary[summary["capacity_factor"].notna()]
+
+
+def extreme(arms: pd.DataFrame, column: str, largest: bool = False) -> dict[Any, Any]:
+    """The arm with the smallest or the largest value."""
+    return arms.sort_values(column, ascending=not largest, kind="stable").to_dict("records")[0]

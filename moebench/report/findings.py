@@ -1,0 +1,184 @@
+"""What came out of an experiment, in sentences: every number, name and tie from its tables."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from moebench.figures import style
+from moebench.figures.frontier import is_unsure
+from moebench.figures.notes import join
+from moebench.report import arms, comparisons, rst
+
+COLUMNS = {  # of the table of arms: heading, column, format
+    "perplexity": ("val_ppl", "{:.3f}"),
+    "from": ("val_ppl_low", "{:.3f}"),
+    "to": ("val_ppl_high", "{:.3f}"),
+    "bits per byte": ("val_bits_per_byte", "{:.3f}"),
+    "tokens/s": ("train_tokens_per_s", "{:,.0f}"),
+    "active parameters": ("num_active_params", "{:,.0f}"),
+    "dropped": ("drop_rate", "{:.1%}"),
+    "unrouted": ("unrouted_rate", "{:.1%}"),
+    "load CV asked": ("load_cv_routed", "{:.2f}"),
+    "load CV served": ("load_cv", "{:.2f}"),
+    "P(frontier)": ("p_on_frontier", "{:.2f}"),
+}
+
+
+def page(
+    experiment: str,
+    summary: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    tokens: Mapping[str, Any],
+    comparison: pd.DataFrame | None = None,
+) -> list[str]:
+    """Parts of the page on one experiment; ``comparison`` with published numbers if any."""
+    came_out = [
+        *quality(summary, contrasts),
+        *comparisons.against_dense(summary, contrasts),
+        *speed(summary),
+        *frontier(summary),
+        *balance(summary),
+        *against_bigram(summary, tokens),
+    ]
+    parts = [
+        rst.heading(f"Experiment {experiment}", 1),
+        rst.bullets(asked(summary, tokens)),
+        rst.heading("What came out", 2),
+        rst.bullets(came_out),
+    ]
+    if comparison is not None and len(comparison):
+        parts += [
+            rst.heading("The published order and this one", 2),
+            rst.bullets(comparisons.against_published(comparison)),
+        ]
+    return [*parts, rst.heading("All arms", 2), arms_table(summary)]
+
+
+def asked(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str]:
+    """What was compared, on what."""
+    routed = summary[summary["capacity_factor"].notna()]
+    dense = summary[summary["capacity_factor"].isna()]
+    names = [style.label(router) for router in style.order(routed["router"])]
+    factors = [str(float(factor)) for factor in sorted(routed["capacity_factor"].unique())]
+    sentences = []
+    if names:
+        sentences.append(
+            f"Which router is worth its cost? Compared: {join(names)}, at capacity factor "
+            f"{join(factors)}."
+        )
+    if len(dense):
+        sentences.append(f"Baselines: {join(map(style.label, style.order(dense['router'])))}.")
+    sizes = [
+        f"{_range(summary[column])} {what}"
+        for column, what in (("num_layers", "layers"), ("num_experts", "experts"), ("dim", "wide"))
+    ]
+    sentences.append(f"Model: {', '.join(sizes)}.")
+    sentences.append(f"Seeds of each arm: {_range(summary['num_seeds'])}.")
+    sentences.append(
+        f"Text: {tokens['num_train_tokens']:,} tokens for training, "
+        f"{tokens['num_validation_tokens']:,} held out, tokenizer {tokens['tokenizer']} with "
+        f"{tokens['vocab_size']:,} entries."
+    )
+    return sentences
+
+
+def quality(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
+    """The best causal arm, what ties with it, and what non-causal arms reach."""
+    causal = summary[summary["causality"] != style.NON_CAUSAL]
+    sentences = []
+    named: list[arms.Arm] = []
+    for which, ranked in (("causal arms", causal), ("routers among them", arms.routed(causal))):
+        best = arms.extreme(ranked, "val_nll_nats") if len(ranked) else None
+        if best is not None and arms.arm(best) not in named:
+            named.append(arms.arm(best))
+            sentences.append(
+                f"Lowest perplexity of the {which}: {arms.name(best)}, {arms.ppl(best)}."
+            )
+            sentences += comparisons.verdicts(arms.arm(best), summary, contrasts)
+    for each in summary[summary["causality"] == style.NON_CAUSAL].to_dict("records"):
+        sentences.append(
+            f"{arms.name(each)} reaches {arms.ppl(each)}, but it is non-causal: its routing "
+            "looks at later tokens, so no text can be generated at that score and no ranking "
+            "here counts it."
+        )
+    return sentences
+
+
+def speed(summary: pd.DataFrame) -> list[str]:
+    """The fastest and the slowest arm."""
+    timed = summary.dropna(subset=["train_tokens_per_s"])
+    if timed.empty:
+        return ["No speed was measured."]
+    ends = [arms.extreme(timed, "train_tokens_per_s", largest=end) for end in (True, False)]
+    fast, slow = (f"{arms.name(each)}, {each['train_tokens_per_s']:,.0f} tokens/s" for each in ends)
+    ratio = ends[0]["train_tokens_per_s"] / ends[1]["train_tokens_per_s"]
+    return [f"Fastest in training: {fast}; slowest: {slow}, a factor of {ratio:.2f}."]
+
+
+def frontier(summary: pd.DataFrame) -> list[str]:
+    """Who is on the Pareto frontier of quality and speed, and how surely."""
+    each_arm = summary.to_dict("records")
+    members = [arms.name(each) for each in each_arm if each["on_frontier"]]
+    sentences = [f"On the frontier of perplexity and speed: {join(members)}."] if members else []
+    open_ones = [
+        f"{arms.name(each)} ({each['p_on_frontier']:.2f})"
+        for each in each_arm
+        if is_unsure(each["p_on_frontier"])
+    ]
+    if open_ones:
+        sentences.append(
+            "For these the measurement leaves membership open (its probability): "
+            f"{join(open_ones)}."
+        )
+    return sentences
+
+
+def balance(summary: pd.DataFrame) -> list[str]:
+    """Who drops most, and who drops nothing."""
+    known = summary.dropna(subset=["drop_rate", "unrouted_rate"])
+    if known.empty:
+        return []
+    most = arms.extreme(known, "drop_rate", largest=True)
+    nothing = [arms.name(each) for each in known[known["drop_rate"] == 0].to_dict("records")]
+    sentences = [
+        f"Most assignments dropped: {arms.name(most)}, {most['drop_rate']:.1%}; "
+        f"{most['unrouted_rate']:.1%} of its tokens reach no expert."
+    ]
+    if most["drop_rate"] == 0:
+        sentences = ["No arm drops an assignment."]
+    elif nothing:
+        sentences.append(f"Nothing is dropped by {join(nothing)}.")
+    return sentences
+
+
+def against_bigram(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str]:
+    """Whether the models have learnt more than pairs of tokens."""
+    bigram = tokens["bigram_val_ppl"]
+    below = summary[summary["val_ppl"] < bigram]
+    return [
+        f"A bigram model has perplexity {bigram:.3f} on the same held-out text; {len(below)} of "
+        f"{len(summary)} arms are below."
+    ]
+
+
+def arms_table(summary: pd.DataFrame) -> str:
+    """One row per arm, best perplexity first; a dash stands for what does not exist."""
+    rows = [
+        [
+            arms.name(each),
+            each["causality"],
+            *(_cell(each[column], form) for column, form in COLUMNS.values()),
+        ]
+        for each in summary.sort_values("val_nll_nats").to_dict("records")
+    ]
+    return rst.table(["arm", "causality", *COLUMNS], rows)
+
+
+def _cell(value: Any, form: str) -> str:
+    return "–" if pd.isna(value) else form.format(value)
+
+
+def _range(values: "pd.Series[int]") -> str:
+    low, high = values.min(), values.max()
+    return str(low) if low == high else f"{low} to {high}"

@@ -1,0 +1,40 @@
+"""Pieces of reStructuredText, and the page that docutils makes of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from docutils.core import publish_string
+
+from moebench import records
+from moebench.figures.notes import escape
+
+UNDERLINES = "=-~"
+WARNING = 2  # docutils counts: info, warning, error
+
+
+def heading(text: str, level: int) -> str:
+    """A heading; level 0 is the page's title."""
+    return f"{escape(text)}\n{UNDERLINES[level] * len(escape(text))}\n"
+
+
+def bullets(sentences: Sequence[str]) -> str:
+    """A list of sentences."""
+    return "".join(f"* {escape(sentence)}\n" for sentence in sentences)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table with a header row."""
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in (header, *rows):
+        for position, value in enumerate(row):
+            lines.append(f"   {'* -' if position == 0 else '  -'} {escape(value)}".rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def write(parts: Sequence[str], rst: str | Path, html: str | Path) -> None:
+    """Write a page as source and as HTML; a mistake in the source is an error."""
+    text = "\n".join(parts)
+    options = {"halt_level": WARNING, "report_level": WARNING, "output_encoding": "unicode"}
+    page = publish_string(text, writer="html5", settings_overrides=options)
+    records.write_text(text, rst)
+    records.write_text(str(page), html)

@@ -1,0 +1,106 @@
+"""What rules depend on: from wildcards to inputs, params and threads; and the report's items."""
+
+import os
+
+from moebench import machine, sidecar
+from moebench.corpora.base import CorpusError
+from moebench.text import export
+
+
+def check_machine(config):
+    """Refuse, before any job runs, what would fail after hours: folder and threads."""
+    folder = Path("results")
+    place = folder if folder.exists() else Path(".")
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"{place} is not a folder that can be written to; free it, or run with "
+            "--directory elsewhere"
+        )
+    if workflow.executor_plugin is not None and workflow.local_exec and not workflow.dryrun:
+        machine.check_threads(config.timing.threads, "timing.threads")
+        machine.check_threads(config.training.threads, "training.threads")
+
+
+def all_cores(wildcards):
+    """Every core this run was given, so that a timing job runs alone."""
+    return workflow.cores
+
+
+def runs_of(experiment):
+    """Specs of an experiment's runs, by the name of the run."""
+    return {
+        name.partition("/")[2]: run for name, run in RUNS.items() if run.experiment == experiment
+    }
+
+
+def arms_of(experiment):
+    """One run of every arm of an experiment: the ones of its first seed."""
+    runs = runs_of(experiment).values()
+    first = next(iter(runs)).seed
+    return [run for run in runs if run.seed == first]
+
+
+def text_files(corpus):
+    """The user's own files that a corpus is read from."""
+    try:
+        return export.load(CONFIG.corpora[corpus]).files()
+    except CorpusError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def longest_window(corpus):
+    """Tokens in the longest window that an experiment cuts from a corpus."""
+    return max(run.training.seq_len for run in RUNS.values() if run.corpus == corpus)
+
+
+def tokens_of(experiment):
+    """The tokenised corpus of an experiment."""
+    run = arms_of(experiment)[0]
+    folder = f"results/corpora/{run.corpus}/{run.tokenizer}"
+    return {
+        "train": f"{folder}/train.npy",
+        "validation": f"{folder}/validation.npy",
+        "facts": f"{folder}/tokens.json",
+    }
+
+
+def code_of(entry, runs):
+    """The code that decides the outcome of runs: an entry point, and their plug-ins."""
+    plugins = {
+        plugin
+        for run in runs
+        if not run.is_baseline
+        for plugin in (f"moebench.routers.{run.router}", f"moebench.dispatch.{run.model.dispatch}")
+    }
+    return sidecar.code(entry, *plugins)
+
+
+def figure_tables(wildcards):
+    """The tables that a figure draws."""
+    wanted = registry.constant("figures", wildcards.figure, "columns")
+    return {
+        name: f"results/tables/{wildcards.experiment}{'' if name == 'runs' else '_' + name}.csv"
+        for name in wanted
+    }
+
+
+def compared():
+    """Experiments that are compared with published numbers."""
+    return [name for name, wanted in CONFIG.experiments.items() if wanted.published]
+
+
+def published_of(experiment):
+    """The published numbers that an experiment is compared with."""
+    name = CONFIG.experiments[experiment].published
+    return str(REPOSITORY / "resources" / "published" / f"{name}.csv")
+
+
+def table(name, title):
+    """A table of an experiment, as an item of the report."""
+    return report(
+        f"results/tables/{name}",
+        caption="../report/table.rst",
+        category="Tables",
+        subcategory="{experiment}",
+        labels={"table": title},
+    )

@@ -1,0 +1,40 @@
+rule train_router:
+    input:
+        unpack(lambda w: tokens_of(w.experiment)),
+    output:
+        rows="results/runs/{experiment}/{run}/rows.jsonl",
+        sidecar="results/runs/{experiment}/{run}/rows.prov.json",
+    log:
+        "results/logs/train_router/{experiment}/{run}.log",
+    benchmark:
+        "results/benchmarks/train_router/{experiment}/{run}.tsv"
+    conda:
+        "../envs/measure.yaml"
+    threads: CONFIG.training.threads
+    params:
+        spec=lambda w: RUNS[f"{w.experiment}/{w.run}"].model_dump(),
+        code=lambda w: code_of("moebench.lm.train", [RUNS[f"{w.experiment}/{w.run}"]]),
+    script:
+        "../workflow/scripts/train_router.py"
+
+
+rule time_router:
+    input:
+        unpack(lambda w: tokens_of(w.experiment)),
+    output:
+        rows="results/runs/{experiment}/timing/rows.jsonl",
+        sidecar="results/runs/{experiment}/timing/rows.prov.json",
+    log:
+        "results/logs/time_router/{experiment}.log",
+    benchmark:
+        "results/benchmarks/time_router/{experiment}.tsv"
+    priority: 100
+    conda:
+        "../envs/measure.yaml"
+    threads: all_cores
+    params:
+        specs=lambda w: [arm.model_dump() for arm in arms_of(w.experiment)],
+        timing=CONFIG.timing.model_dump(),
+        code=lambda w: code_of("moebench.lm.timing", arms_of(w.experiment)),
+    script:
+        "../workflow/scripts/time_router.py"

@@ -1,0 +1,38 @@
+rule tabulate:
+    input:
+        runs=lambda w: [f"results/runs/{w.experiment}/{run}/rows.jsonl" for run in runs_of(w.experiment)],
+        timing="results/runs/{experiment}/timing/rows.jsonl",
+    output:
+        runs=table("{experiment}.csv", "one row per run"),
+        summary=table("{experiment}_summary.csv", "one row per arm, with intervals"),
+        curves="results/tables/{experiment}_curves.csv",
+        contrasts=table("{experiment}_contrasts.csv", "differences between arms"),
+        sidecar="results/tables/{experiment}.prov.json",
+    log:
+        "results/logs/tabulate/{experiment}.log",
+    conda:
+        "../envs/draw.yaml"
+    params:
+        code=sidecar.code(
+            "moebench.analysis.runs", "moebench.analysis.summary", "moebench.analysis.contrasts"
+        ),
+    script:
+        "../workflow/scripts/tabulate.py"
+
+
+rule compare_published:
+    input:
+        summary="results/tables/{experiment}_summary.csv",
+        contrasts="results/tables/{experiment}_contrasts.csv",
+        published=lambda w: published_of(w.experiment),
+    output:
+        comparison=table("{experiment}_published.csv", "the published order and this one"),
+        sidecar="results/tables/{experiment}_published.prov.json",
+    log:
+        "results/logs/compare_published/{experiment}.log",
+    conda:
+        "../envs/draw.yaml"
+    params:
+        code=sidecar.code("moebench.analysis.ranking", "moebench.published"),
+    script:
+        "../workflow/scripts/compare_published.py"

@@ -1,0 +1,12 @@
+import pytest
+import torch
+
+
+def pytest_addoption(parser):
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden")
+
+
+@pytest.fixture(autouse=True)
+def _same_start_for_every_test():
+    torch.manual_seed(0)
+    torch.set_num_threads(1)

@@ -1,0 +1,182 @@
+"""Tables as an experiment would give them, made from a seed."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from moebench import registry, sidecar
+from moebench.figures import base
+
+ARMS = {  # router: nats at the end, tokens/s, causality, demand CV, entropy
+    "top1": (1.93, 26_500, "token-local", 0.42, 1.05),
+    "topk_hard": (1.86, 21_400, "token-local", 0.31, 1.49),
+    "softk": (1.80, 20_900, "token-local", 0.24, 1.32),
+    "hash": (1.88, 22_300, "token-local", 0.55, None),
+    "expert_choice": (1.775, 20_300, "non-causal", 0.0, 1.61),
+    "dense": (1.90, 27_800, "token-local", None, None),
+    "dense_total": (1.79, 9_600, "token-local", None, None),
+}
+FACTORS = (1.0, 1.25)
+SEEDS = (0, 1, 2)
+NUM_STEPS, EVAL_EVERY = 300, 75
+
+
+def cells():
+    for router in ARMS:
+        factors = (None,) if router.startswith("dense") else FACTORS
+        yield from itertools.product([router], factors)
+
+
+def summary():
+    rows = []
+    for router, factor in cells():
+        nats, speed, causality, cv, entropy = ARMS[router]
+        nats -= 0.012 * (factor == 1.25)
+        speed *= 1 - 0.05 * (factor == 1.25)
+        rows.append(
+            {
+                "router": router, "capacity_factor": factor, "num_experts": 8, "dim": 128,
+                "num_layers": 2, "top_k": 1 if router == "top1" else 2, "num_params": 1_200_000,
+                "num_active_params": 400_000, "num_seeds": 3,
+                "val_nll_nats": nats, "val_nll_nats_low": nats - 0.014,
+                "val_nll_nats_high": nats + 0.011,
+                "val_ppl": np.exp(nats), "val_ppl_low": np.exp(nats - 0.014),
+                "val_ppl_high": np.exp(nats + 0.011), "val_bits_per_byte": nats / np.log(2),
+                "train_tokens_per_s": speed, "train_tokens_per_s_low": speed * 0.985,
+                "train_tokens_per_s_high": speed * 1.013,
+                "drop_rate": None if cv is None else cv * 0.2 / factor,
+                "unrouted_rate": None if cv is None else cv * 0.02,
+                "load_cv": None if cv is None else cv * (0.5 + 0.2 * (factor == 1.25)),
+                "load_cv_routed": None if cv is None else cv + 0.01 * (factor == 1.25),
+                "gate_entropy_nats": None if entropy is None else entropy + 0.03 * (factor == 1.25),
+                "causality": causality, "on_frontier": False, "p_on_frontier": 0.0,
+            }
+        )  # fmt: skip
+    table = pd.DataFrame(rows)
+    for router, factor, p in (
+        ("dense", None, 1.0),
+        ("topk_hard", 1.0, 0.61),
+        ("hash", 1.0, 0.87),
+        ("softk", 1.0, 0.93),
+        ("softk", 1.25, 0.78),
+        ("dense_total", None, 0.44),
+    ):
+        same = (
+            table["capacity_factor"].isna()
+            if factor is None
+            else table["capacity_factor"].eq(factor)
+        )
+        table.loc[table["router"].eq(router) & same, ["on_frontier", "p_on_frontier"]] = [
+            p > 0.5,
+            p,
+        ]
+    table["capacity_factor"] = table["capacity_factor"].astype(float)
+    return table
+
+
+def curves():
+    generator = np.random.default_rng(0)
+    rows = []
+    for (router, factor), seed in itertools.product(cells(), SEEDS):
+        end = ARMS[router][0] - 0.012 * (factor == 1.25)
+        own = generator.normal(0, 0.012)
+        for step in range(1, NUM_STEPS + 1):
+            level = end + own + 2.4 * np.exp(-step / 22) + 0.5 * np.exp(-step / 110)
+            noisy = level + generator.normal(0, 0.06)
+            rows.append((router, factor, seed, step, "train_loss_nats", noisy))
+            if step % EVAL_EVERY == 0:
+                rows.append((router, factor, seed, step, "val_nll_nats", level + 0.05))
+                rows.append((router, factor, seed, step, "val_ppl", np.exp(level + 0.05)))
+    columns = ["router", "capacity_factor", "seed", "step", "quantity", "value"]
+    table = pd.DataFrame(rows, columns=columns)
+    table["capacity_factor"] = table["capacity_factor"].astype(float)
+    return table
+
+
+def tables():
+    return {"summary": summary(), "curves": curves()}
+
+
+def write_results(folder):
+    """Corpus, tokens, two runs and the tables, each with its sidecar."""
+    corpus = _job(folder / "corpora/tales", "export_corpus", [], {"manifest.json": "{}\n"})
+    tokens = _job(
+        folder / "corpora/tales/char",
+        "tokenise_corpus",
+        corpus,
+        {"train.npy": "1", "tokens.json": "2"},
+    )
+    rows = []
+    for run in ("softk_seed=0", "hash_seed=0"):
+        here = folder / "runs/unified" / run
+        rows += _job(here, "train_router", tokens, {"rows.jsonl": run + "\n"}, router=run)
+    texts = {f"unified_{name}.csv": table.to_csv(index=False) for name, table in tables().items()}
+    _job(folder / "tables", "summarise_runs", rows, texts)
+    return folder
+
+
+def draw(folder, figure):
+    """Publish one figure from a results folder; returns the path of its svg."""
+    stem = folder / "figures" / f"unified_{figure}"
+    kinds = {"svg": ".svg", "png": ".png", "json": ".json", "caption": ".rst"}
+    base.publish(
+        figure,
+        {
+            name: folder / f"tables/unified_{name}.csv"
+            for name in registry.constant("figures", figure, "columns")
+        },
+        {kind: stem.with_suffix(suffix) for kind, suffix in kinds.items()},
+        rule="draw_figure",
+        params={"code": sidecar.code(f"moebench.figures.{figure}")},
+    )
+    return stem.with_suffix(".svg")
+
+
+def _job(folder, rule, inputs, texts, **params):
+    """Write files as a job would, with a sidecar; returns the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    outputs = [folder / name for name in texts]
+    for path, text in zip(outputs, texts.values(), strict=True):
+        path.write_text(text)
+    params |= {"code": sidecar.code("moebench.records")}
+    sidecar.write(
+        folder / f"{rule}.prov.json", rule=rule, inputs=inputs, outputs=outputs, params=params
+    )
+    return outputs
+
+
+def contrasts():
+    """Router against router at equal capacity factor; tied below 0.025 nats."""
+    table = summary()
+    pairs = []
+    for a, b in itertools.combinations(table.to_dict("records"), 2):
+        factors = {a["capacity_factor"], b["capacity_factor"]}
+        if a["router"] != b["router"] and len({f for f in factors if f == f}) < 2:
+            difference = a["val_nll_nats"] - b["val_nll_nats"]
+            verdict = "tie" if abs(difference) < 0.025 else "lower" if difference < 0 else "higher"
+            pairs.append(
+                {
+                    "factor": "router", "router_a": a["router"], "router_b": b["router"],
+                    "capacity_factor_a": a["capacity_factor"], "num_seeds": 3,
+                    "capacity_factor_b": b["capacity_factor"], "verdict": verdict,
+                    "val_nll_difference_nats": difference,
+                }
+            )  # fmt: skip
+    return pd.DataFrame(pairs)
+
+
+def comparison():
+    """Published ranks of two routers at CF 1.25, one of them not what is measured here."""
+    return pd.DataFrame(
+        {
+            "capacity_factor": [1.25, 1.25], "router": ["topk_hard", "softk"],
+            "published_rank": [1, 2], "rank": [2, 1], "is_consistent": [False, True],
+        }
+    )  # fmt: skip
+
+
+TOKENS = {
+    "tokenizer": "char", "vocab_size": 97, "num_train_tokens": 3_000_000,
+    "num_validation_tokens": 330_000, "bigram_val_ppl": 6.5,
+}  # fmt: skip

@@ -1,0 +1,146 @@
+"""Sentences of the report, each against the table it was read from."""
+
+import re
+
+import pytest
+import synthetic
+
+from moebench.records import Row
+from moebench.report import comparisons, findings, rst, settings
+
+
+@pytest.fixture
+def text():
+    parts = findings.page(
+        "unified",
+        synthetic.summary(),
+        synthetic.contrasts(),
+        synthetic.TOKENS,
+        synthetic.comparison(),
+    )
+    return "\n".join(parts)
+
+
+def test_the_best_causal_arm_is_named_although_a_non_causal_one_is_lower(text):
+    assert "Lowest perplexity of the causal arms: softmax top-k CF 1.25, perplexity 5.977" in text
+    assert "expert choice CF 1.25 reaches perplexity 5.830" in text
+    assert "but it is non-causal" in text
+
+
+def test_another_best_arm_gives_another_sentence():
+    table = synthetic.summary()
+    table.loc[table["router"] == "hash", "val_nll_nats"] = 1.5
+    sentences = findings.quality(table, synthetic.contrasts())
+    assert sentences[0].startswith("Lowest perplexity of the causal arms: hash CF 1.0")
+
+
+def test_a_tie_is_called_a_tie_and_a_difference_is_not(text):
+    assert "softmax top-k CF 1.25 ties with dense (equal parameters)" in text
+    better = re.search(r"softmax top-k CF 1.25 is better than (.*), beyond", text)[1]
+    assert (
+        better == "top-1 CF 1.25, equal-weight top-k CF 1.25, hash CF 1.25 and dense (equal FLOPs)"
+    )
+
+
+def test_verdicts_read_the_same_from_both_sides():
+    table = synthetic.contrasts()
+    forth = comparisons.relations(("softk", 1.25), table)[("hash", 1.25)]
+    back = comparisons.relations(("hash", 1.25), table)[("softk", 1.25)]
+    assert (forth, back) == ("lower", "higher")
+
+
+def test_the_best_router_is_named_beside_a_better_dense_network():
+    table = synthetic.summary()
+    assert sum("Lowest" in each for each in findings.quality(table, synthetic.contrasts())) == 1
+    table.loc[table["router"] == "dense_total", "val_nll_nats"] = 1.5
+    sentences = findings.quality(table, synthetic.contrasts())
+    lowest = [each for each in sentences if each.startswith("Lowest")]
+    assert "causal arms: dense (equal parameters)" in lowest[0]
+    assert "routers among them: softmax top-k CF 1.25" in lowest[1]
+
+
+def test_one_seed_is_said_to_test_nothing():
+    summary, contrasts = synthetic.summary(), synthetic.contrasts()
+    contrasts["verdict"] = None
+    summary[["val_ppl_low", "val_ppl_high", "p_on_frontier"]] = float("nan")
+    sentences = " ".join(findings.quality(summary, contrasts))
+    assert "was not tested against" in sentences
+    assert "no interval: too few seeds" in sentences
+    assert " ties " not in sentences
+    assert len(findings.frontier(summary)) == 1
+
+
+def test_dense_networks_are_compared_with_every_causal_router(text):
+    contrasts = synthetic.contrasts()
+    pairs = comparisons.relations(("dense", None), contrasts)
+    causal = {
+        arm: v for arm, v in pairs.items() if arm[0] != "expert_choice" and arm[1] is not None
+    }
+    better = sum(verdict == "higher" for verdict in causal.values())
+    assert len(causal) == 8
+    assert f"Of 8 causal routed arms, {better} are better than dense (equal FLOPs)" in text
+
+
+def test_open_memberships_of_the_frontier_carry_their_probability(text):
+    assert "leaves membership open (its probability): equal-weight top-k CF 1.0 (0.61)" in text
+    assert "dense (equal FLOPs) (1.00)" not in text
+
+
+def test_the_bigram_model_is_beaten_by_as_many_arms_as_the_table_says(text):
+    below = (synthetic.summary()["val_ppl"] < 6.5).sum()
+    assert f"perplexity 6.500 on the same held-out text; {below} of 12 arms are below." in text
+
+
+def test_the_published_order_stands_beside_the_measured_one(text):
+    assert "published equal-weight top-k, softmax top-k; here softmax top-k, equal-weight" in text
+    assert "compatible with 1 of 2 published ranks" in text
+
+
+def test_drops_are_those_of_the_table(text):
+    table = synthetic.summary()
+    worst = table.loc[table["drop_rate"].idxmax()]
+    assert f"Most assignments dropped: hash CF 1.0, {worst['drop_rate']:.1%}" in text
+
+
+def test_the_table_of_arms_has_a_row_per_arm_and_a_dash_for_nothing():
+    text = findings.arms_table(synthetic.summary())
+    assert text.count("   * -") == 1 + 12
+    assert "0.0%" in text
+    assert "nan" not in text
+
+
+def test_settings_are_read_from_the_rows_and_differences_are_listed():
+    rows = [
+        Row(
+            kind="final",
+            spec={"seed": seed, "model": {"dim": 64}, "router_options": {}},
+            setting={"device": "cpu", "time": f"{seed} o'clock"},
+            values={},
+        )
+        for seed in range(3)
+    ]
+    assert settings.distinct([row.spec for row in rows]) == [
+        ("seed", "0, 1, 2"),
+        ("model.dim", "64"),
+        ("router_options", "{}"),
+    ]
+    page = "\n".join(settings.page(rows))
+    assert "device" in page
+    assert "o'clock" not in page
+
+
+def test_many_different_values_are_counted():
+    assert settings.distinct([{"seed": n} for n in range(9)]) == [("seed", "9 different values")]
+
+
+def test_a_page_shows_special_characters_as_they_stand(tmp_path):
+    parts = [rst.heading("a_b*", 1), rst.bullets(["`x` |y| \\z"]), rst.table(["k_"], [["*"]])]
+    rst.write(parts, tmp_path / "page.rst", tmp_path / "page.html")
+    html = (tmp_path / "page.html").read_text()
+    assert all(each in html for each in ("a_b*", "`x` |y| \\z", "k_"))
+
+
+def test_a_mistake_in_a_page_is_an_error_and_leaves_no_file(tmp_path):
+    with pytest.raises(Exception, match="Inline emphasis start-string without end-string"):
+        rst.write(["an *open emphasis"], tmp_path / "page.rst", tmp_path / "page.html")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,76 @@
+from itertools import combinations
+
+import pytest
+
+from moebench import registry
+from moebench.figures import style
+
+ROUTERS = [name for name in style.LOOKS if not name.startswith("dense")]
+LATER = [
+    "noisy_topk",
+    "gshard_top2",
+    "st_moe",
+    "bias_free",
+    "quantile_balancing",
+    "base",
+    "s_base",
+    "sinkhorn",
+    "frozen_random",
+    "expert_choice_position",
+    "expert_threshold",
+    "mixture_of_depths",
+    "soft_moe",
+    "remoe",
+    "top_p",
+    "null_experts",
+    "shared_expert",
+    "group_limited",
+    "simbal",
+    "chain_of_experts",
+    "sigmoid_topk",
+    "legacy_top1",
+    "legacy_topk_hard",
+    "legacy_softk",
+    "legacy_hash",
+    "legacy_expert_choice",
+]
+
+
+def test_the_main_routers_differ_in_grey():
+    light = sorted(style.lightness(style.look(name).colour) for name in ROUTERS)
+    assert min(b - a for a, b in zip(light, light[1:], strict=False)) >= 9
+    assert light[-1] <= 75, "fainter than a line on white paper may be"
+
+
+def test_lightness_of_known_colours():
+    assert style.lightness("#ffffff") == pytest.approx(100, abs=0.1)
+    assert style.lightness("#000000") == 0
+    assert style.lightness("#777777") == pytest.approx(50, abs=0.3)
+
+
+def test_markers_and_lines_of_the_main_arms_are_unique():
+    looks = [style.look(name) for name in style.LOOKS]
+    assert len({look.marker for look in looks}) == len(looks)
+    assert len({str(style.look(name).line) for name in ROUTERS}) == len(ROUTERS)
+
+
+def test_no_two_routers_that_exist_look_the_same():
+    every = set(registry.names("routers")) | set(style.LOOKS) | set(LATER)
+    for one, other in combinations(sorted(every), 2):
+        a, b = style.look(one), style.look(other)
+        assert (a.colour, a.marker) != (b.colour, b.marker), f"{one} and {other}: add one to LOOKS"
+
+
+def test_a_look_depends_on_the_name_alone():
+    assert style.look("remoe") == style.Look("#E69F00", "<", (0, (5, 1.5)))
+
+
+def test_text_is_dark_enough_on_white():
+    for name in [*style.LOOKS, *LATER]:
+        assert style.lightness(style.ink(name)) <= 58
+
+
+def test_baselines_are_neutral_greys():
+    for name in ("dense", "dense_total"):
+        colour = style.look(name).colour
+        assert colour[1:3] == colour[3:5] == colour[5:7]

@@ -1,0 +1,31 @@
+import torch
+
+from tests.lm.texts import learnable_tokens
+
+
+def test_every_held_out_token_is_the_target_of_exactly_one_window():
+    tokens = learnable_tokens(num_validation=103)
+    numbered = torch.arange(103)
+    object.__setattr__(tokens, "validation_N", numbered)
+    batches = list(tokens.validation_batches(batch_size=3, seq_len=10))
+    targets = torch.cat([target_BS.flatten() for _, target_BS in batches])
+    assert sorted(targets.tolist()) == numbered.tolist()
+    for input_BS, target_BS in batches:
+        assert (target_BS[:, 1:] == target_BS[:, :-1] + 1).all(), "a window is contiguous text"
+        assert (input_BS[:, 1:] == target_BS[:, :-1]).all(), "inputs are the tokens before"
+
+
+def test_validation_batches_hold_windows_from_all_over_the_text():
+    tokens = learnable_tokens(num_validation=1000)
+    object.__setattr__(tokens, "validation_N", torch.arange(1000))
+    _, target_BS = next(iter(tokens.validation_batches(batch_size=8, seq_len=10)))
+    assert target_BS[:, 0].max() - target_BS[:, 0].min() > 200
+
+
+def test_training_batches_depend_on_seed_and_step_alone():
+    tokens = learnable_tokens()
+    first, again = (tokens.training_batch(1, 7, 4, 16) for _ in range(2))
+    assert torch.equal(first[0], again[0])
+    assert not torch.equal(first[0], tokens.training_batch(1, 8, 4, 16)[0])
+    assert not torch.equal(first[0], tokens.training_batch(2, 7, 4, 16)[0])
+    assert torch.equal(first[0][:, 1:], first[1][:, :-1])

@@ -1,0 +1,16 @@
+"""Turn the rows of one experiment into its tables."""
+
+import numpy as np
+from job import job
+
+from moebench import records, tables
+from moebench.analysis.contrasts import contrasts
+from moebench.analysis.runs import curves, tabulate_runs
+from moebench.analysis.summary import summarise
+
+with job(snakemake):
+    rows = records.read(snakemake.input)
+    tables.write(tabulate_runs(rows), snakemake.output.runs)
+    tables.write(summarise(rows, np.random.default_rng(0)), snakemake.output.summary)
+    tables.write(curves(rows), snakemake.output.curves)
+    tables.write(contrasts(rows), snakemake.output.contrasts)
