@@ -85,7 +85,7 @@ class _SortedExperts(torch.autograd.Function):
             before_E, h_E = (each.split_with_sizes(order.num_rows) for each in (before_NF, h_NF))
         else:  # all experts share one buffer, which then stays in the cache
             buffer_NF = x_ND.new_empty(max(order.num_rows), F)
-            before_E = h_E = [buffer_NF[:num_rows] for num_rows in order.num_rows]
+            before_E = h_E = tuple(buffer_NF[:num_rows] for num_rows in order.num_rows)
         x_E, y_E = (each.split_with_sizes(order.num_rows) for each in (x_ND, y_ND))
         for x, before, h, y, w_in, w_out in zip(x_E, before_E, h_E, y_E, w[:E], w[E:], strict=True):
             torch.mm(x, w_in, out=before)
