@@ -1,24 +1,158 @@
-"""Dropless dispatch: sort assignments by expert, run each expert once on its own slice."""
+"""Dropless dispatch: assignments sorted by expert, each expert run once on its own slice of rows.
 
-from torch import Tensor, zeros_like
+Shapes: T tokens, D model width, F hidden width of one expert, E experts, N kept assignments. Row n
+of a tensor with suffix N belongs to the n-th assignment in the order of experts.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from moebench.dispatch.base import Dispatch, Experts
 from moebench.routers.base import Routing
 
 
 class Sorted(Dispatch):
-    """Placeholder body."""
+    """Gathers the rows of each expert, multiplies slice by slice, and sums up per token."""
 
     def __call__(self, x_TD: Tensor, routing: Routing, experts: Experts) -> Tensor:
-        import torch
-
-        order_N = routing.expert_N.argsort(stable=True)
-        token_N = routing.token_N[order_N]
-        sizes = routing.load_E().tolist()
-        y_ND = torch.cat(
-            [
-                experts(chunk, e)
-                for e, chunk in enumerate(x_TD.index_select(0, token_N).split(sizes))
-            ]
+        """Mix the experts of each token. Under autocast only the products are in its type."""
+        device = x_TD.device.type
+        product = (
+            torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x_TD.dtype
         )
-        return zeros_like(x_TD).index_add(0, token_N, y_ND * routing.weight_N[order_N, None])
+        total = torch.promote_types(product, routing.weight_N.dtype)
+        with torch.autocast(device, enabled=False):
+            y_TD: Tensor = _SortedExperts.apply(  # type: ignore[no-untyped-call]
+                _order(routing),
+                torch.is_grad_enabled(),  # always off where a Function runs
+                x_TD.to(product),
+                routing.weight_N.to(total),
+                *[w.to(product) for w in experts.w_in],
+                *[w.to(product) for w in experts.w_out],
+            )
+        return y_TD
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Order:
+    """Where the assignments are once they are sorted by expert, and how to get back to tokens."""
+
+    assignment_N: Tensor  # number in the routing of each row
+    token_N: Tensor  # token of each row
+    num_rows: list[int]  # rows of each expert
+    by_token_N: Tensor  # number in the routing of the assignments in the order of tokens
+    row_by_token_N: Tensor  # their rows
+    start_T: Tensor  # where in that order the assignments of each token begin
+
+
+def _order(routing: Routing) -> _Order:
+    assignment_N = routing.expert_N.argsort(stable=True)
+    row_N = torch.empty_like(assignment_N)
+    row_N[assignment_N] = torch.arange(len(row_N), device=row_N.device)
+    by_token_N = routing.token_N.argsort(stable=True)
+    load_T = torch.bincount(routing.token_N, minlength=routing.num_tokens)
+    return _Order(
+        assignment_N=assignment_N,
+        token_N=routing.token_N.index_select(0, assignment_N),
+        num_rows=routing.load_E().tolist(),
+        by_token_N=by_token_N,
+        row_by_token_N=row_N.index_select(0, by_token_N),
+        start_T=load_T.cumsum(0) - load_T,
+    )
+
+
+class _SortedExperts(torch.autograd.Function):
+    """y_t = sum of weight * gelu(x_t @ w_in) @ w_out over the assignments of t, gradients by hand.
+
+    One Function for the whole layer, because then rows are gathered once for all experts, results
+    are written where the next step reads them, and the sum per token is one fused kernel.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, order: _Order, keeps: bool, x_TD: Tensor, weight_N: Tensor, *w: Tensor
+    ) -> Tensor:
+        E, F = len(w) // 2, w[0].shape[1]
+        x_ND = x_TD.index_select(0, order.token_N)
+        y_ND = torch.empty_like(x_ND)
+        if keeps:
+            before_NF = x_ND.new_empty(len(x_ND), F)
+            h_NF = torch.empty_like(before_NF)
+            before_E, h_E = (each.split_with_sizes(order.num_rows) for each in (before_NF, h_NF))
+        else:  # all experts share one buffer, which then stays in the cache
+            buffer_NF = x_ND.new_empty(max(order.num_rows), F)
+            before_E = h_E = tuple(buffer_NF[:num_rows] for num_rows in order.num_rows)
+        x_E, y_E = (each.split_with_sizes(order.num_rows) for each in (x_ND, y_ND))
+        for x, before, h, y, w_in, w_out in zip(x_E, before_E, h_E, y_E, w[:E], w[E:], strict=True):
+            torch.mm(x, w_in, out=before)
+            torch.ops.aten.gelu.out(before, out=h)
+            torch.mm(h, w_out, out=y)
+        if keeps:
+            ctx.order = order
+            ctx.save_for_backward(weight_N, x_ND, before_NF, h_NF, y_ND, *w)
+        weight_by_token_N = weight_N.index_select(0, order.by_token_N)
+        return _sum_per_token(y_ND.to(weight_N.dtype), order, weight_by_token_N)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_TD: Tensor) -> tuple[Tensor | None, ...]:
+        weight_N, x_ND, before_NF, h_NF, y_ND, *w = ctx.saved_tensors
+        order: _Order = ctx.order
+        _, _, needs_x, needs_weight, *needs_w = ctx.needs_input_grad
+        grad_ND = grad_TD.index_select(0, order.token_N)
+        grad_weight_N = None
+        if needs_weight:
+            inner_N = (grad_ND * y_ND).sum(dim=1)
+            grad_weight_N = torch.empty_like(inner_N).index_copy_(0, order.assignment_N, inner_N)
+        grad_ND *= weight_N.index_select(0, order.assignment_N).unsqueeze(1)
+        grad_x_ND = torch.empty_like(x_ND) if needs_x else None
+        grad_w = _grad_through_experts(
+            [
+                each.split_with_sizes(order.num_rows)
+                for each in (x_ND, before_NF, h_NF, grad_ND.to(x_ND.dtype), grad_x_ND)
+                if each is not None
+            ],
+            w,
+            needs_w,
+        )
+        grad_x_TD = None if grad_x_ND is None else _sum_per_token(grad_x_ND, order)
+        return None, None, grad_x_TD, grad_weight_N, *grad_w
+
+
+def _grad_through_experts(
+    slices: list[tuple[Tensor, ...]], w: list[Tensor], needs_w: list[bool]
+) -> list[Tensor | None]:
+    """Gradients of all w_in, then all w_out, None where not needed; that of x goes to its slice.
+
+    ``slices`` holds, for each expert, x, w_in's answer before and after the GELU, the gradient of
+    the expert's answer, and, where it is needed, the room for the gradient of x.
+    """
+    E = len(w) // 2
+    grad_w: list[Tensor | None] = [None] * (2 * E)
+    buffer_NF = torch.empty_like(max(slices[1], key=len))
+    for e, (x, before, h, grad, *room) in enumerate(zip(*slices, strict=True)):
+        if needs_w[E + e]:
+            grad_w[E + e] = h.t() @ grad
+        if room or needs_w[e]:
+            grad_before = torch.mm(grad, w[E + e].t(), out=buffer_NF[: len(x)])
+            torch.ops.aten.gelu_backward.grad_input(grad_before, before, grad_input=grad_before)
+            if needs_w[e]:
+                grad_w[e] = x.t() @ grad_before
+            if room:
+                torch.mm(grad_before, w[e].t(), out=room[0])
+    return grad_w
+
+
+def _sum_per_token(y_ND: Tensor, order: _Order, weight_by_token_N: Tensor | None = None) -> Tensor:
+    """Weighted sum of the rows of each token, shape (T, D); zero for a token without any."""
+    return torch.embedding_bag(
+        y_ND,
+        order.row_by_token_N,
+        order.start_T,
+        mode=0,  # sum
+        per_sample_weights=weight_by_token_N,
+    )[0]
