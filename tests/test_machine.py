@@ -33,12 +33,12 @@ def test_freed_memory_is_kept_and_not_faulted_in_again():
 def test_a_refused_threshold_is_made_up_for():
     """Some versions of glibc refuse a threshold over 32 MiB."""
     before = (
-        "import ctypes\\n"
-        "real = ctypes.CDLL('libc.so.6').mallopt\\n"
-        "class Old:\\n"
-        "    def mallopt(self, key, value):\\n"
-        "        return 0 if key == -3 else real(key, value)\\n"
-        "machine.ctypes.CDLL = lambda name: Old()\\n"
+        "import ctypes\n"
+        "real = ctypes.CDLL('libc.so.6').mallopt\n"
+        "class Old:\n"
+        "    def mallopt(self, key, value):\n"
+        "        return 0 if key == -3 else real(key, value)\n"
+        "machine.ctypes.CDLL = lambda name: Old()\n"
         "assert machine.keep_freed_memory()"
     )
     assert faults_of(before) < 100
