@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializeAsAny,
+    ValidationInfo,
     create_model,
     field_validator,
     model_validator,
@@ -45,7 +46,13 @@ BaselineName = Annotated[str, AfterValidator(lambda name: one_of(name, BASELINES
 class Spec(BaseModel):
     """Frozen, strict about types, and without a place for unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = registry.STRICT
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers_as_text(cls, value: Any, info: ValidationInfo) -> Any:
+        assert info.field_name is not None
+        return registry.number(value, cls.model_fields[info.field_name].annotation)
 
 
 class ModelSpec(Spec):
@@ -123,10 +130,10 @@ class TimingSpec(Spec):
     num_steps: int = Field(30, ge=2, description="measured steps of each arm")
 
 
-class CorpusSpec(BaseModel):
+class CorpusSpec(Spec):
     """A text: its source, and the options of that source."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    model_config = {**registry.STRICT, "extra": "allow"}
 
     source: CorpusSource = Field(description="a file in moebench/corpora")
     validation_fraction: float = Field(

@@ -1,0 +1,95 @@
+"""What a finished run leaves behind."""
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
+
+SUMMARY_COLUMNS = {
+    *("router", "capacity_factor", "num_experts", "dim", "num_layers", "top_k"),
+    *("num_params", "num_active_params", "val_nll_nats", "val_nll_nats_low", "val_nll_nats_high"),
+    *("val_ppl", "val_bits_per_byte", "train_tokens_per_s", "train_tokens_per_s_low"),
+    *("train_tokens_per_s_high", "drop_rate", "unrouted_rate", "load_cv", "load_cv_routed"),
+    *("gate_entropy_nats", "causality", "on_frontier", "p_on_frontier"),
+}
+
+
+def trace(folder, path):
+    return subprocess.run(
+        [sys.executable, "-m", "moebench.trace", path], cwd=folder, capture_output=True, text=True
+    )
+
+
+def rows(folder):
+    for path in (folder / "results" / "runs").rglob("rows.jsonl"):
+        for line in path.read_text().splitlines():
+            yield json.loads(line)
+
+
+def test_summary_has_the_promised_columns_and_one_row_per_arm(smoke_run):
+    summary = pd.read_csv(smoke_run / "results/tables/unified_summary.csv")
+    assert set(summary.columns) >= SUMMARY_COLUMNS
+    assert len(summary) == 5 * 2 + 2
+    assert not summary.loc[summary["causality"] == "non-causal", "on_frontier"].any()
+
+
+def test_rate_times_time_is_tokens_in_every_row_and_table(smoke_run):
+    timed = [row["values"] for row in rows(smoke_run) if row["kind"] == "timed_step"]
+    assert len(timed) == 12 * 6
+    folder = smoke_run / "results/tables"
+    tables = [pd.read_csv(folder / name) for name in ("unified.csv", "unified_summary.csv")]
+    for each in [pd.DataFrame(timed), *tables]:
+        product = each["train_tokens_per_s"] * each["train_time_s"]
+        assert (product / each["train_tokens"]).tolist() == pytest.approx([1.0] * len(each))
+
+
+def test_every_row_repeats_its_spec_and_setting(smoke_run):
+    for row in rows(smoke_run):
+        assert row["spec"]["training"]["num_steps"] == 12
+        assert row["setting"]["dtype"] == "float32"
+        assert row["setting"]["is_oversubscribed"] is False
+
+
+def test_arms_of_a_seed_see_the_same_first_loss_where_they_are_the_same_model(smoke_run):
+    """Drops aside, the two capacity factors of the hash router begin with equal batches."""
+    first = {
+        (row["spec"]["router"], row["spec"]["model"]["capacity_factor"], row["spec"]["seed"]): row
+        for row in rows(smoke_run)
+        if row["kind"] == "train_step" and row["values"]["step"] == 1
+    }
+    losses = {key: row["values"]["train_loss_nats"] for key, row in first.items()}
+    assert losses["softk", 1.0, 0] == pytest.approx(losses["softk", 1.25, 0], rel=0.05)
+    assert losses["softk", 1.0, 0] != losses["softk", 1.0, 1]
+
+
+def test_trace_walks_from_a_figure_to_the_corpus(smoke_run):
+    traced = trace(smoke_run, "results/figures/unified_frontier.svg")
+    assert traced.returncode == 0, traced.stdout + traced.stderr
+    for rule in ("draw_figure", "tabulate", "train_router", "time_router", "export_corpus"):
+        assert f"<- {rule}" in traced.stdout
+
+
+def test_trace_names_a_row_file_that_was_changed_by_hand(finished):
+    path = "results/runs/unified/softk_capacity_factor=1.0_seed=0/rows.jsonl"
+    finished.replace(path, '"val_ppl": ', '"val_ppl": 0')
+    traced = trace(finished.folder, "results/figures/unified_frontier.png")
+    assert traced.returncode == 1
+    assert path in traced.stderr
+
+
+def test_redrawn_figures_are_byte_identical(finished):
+    def digests():
+        return {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted((finished.folder / "results/figures").iterdir())
+        }
+
+    before = digests()
+    run = finished.snakemake("--forcerun", "tabulate", "draw_figure")
+    assert run.returncode == 0, run.stdout
+    assert digests() == before
