@@ -6,10 +6,10 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from moebench.bench.turns import Arm
-from moebench.dispatch.base import Experts
-from moebench.moe import DenseLayer, MoELayer
+from moebench.moe import MoELayer
 from moebench.routers.base import Routing
 from moebench.spec import ModelSpec, RunSpec, TrainingSpec
 
@@ -46,7 +46,9 @@ class Peers:
         self.grad_TD = torch.randn(T, D)
         self.token_id_BS = torch.zeros(1, T, dtype=torch.long)
         self.moe = _drawn(MoELayer(_spec(size), torch.ones(1)))
-        self.dense = _drawn(DenseLayer(D, size.top_k * size.ffn_mult * D))
+        F = size.ffn_mult * D
+        self.dense = _drawn(_Matrices(1, D, size.top_k * F))
+        self.separate = _drawn(_Matrices(size.num_experts, D, F))
         self.olmoe = {how: _drawn(_olmoe(size, how)) for how in ("grouped_mm", "eager")}
         with torch.no_grad():
             routing: Routing = self.moe(self.x_BSD, self.token_id_BS).kept
@@ -77,8 +79,8 @@ class Peers:
     def _runs(self) -> dict[str, Callable[[], Tensor | list[Tensor]]]:
         return {
             "moe": lambda: self.moe(self.x_BSD, self.token_id_BS).y_BSD[0],
-            "dense": lambda: self.dense(self.x_BSD, self.token_id_BS).y_BSD[0],
-            "separate": lambda: _separate(self.moe.experts, self.rows_E),
+            "dense": lambda: self.dense([self.x_BSD[0]])[0],
+            "separate": lambda: self.separate(self.rows_E),
             "olmoe_grouped": lambda: self._olmoe_answer("grouped_mm"),
             "olmoe_eager": lambda: self._olmoe_answer("eager"),
         }
@@ -89,16 +91,27 @@ class Peers:
         return y_TD
 
     def _forget(self) -> None:
-        modules = [self.moe, self.dense, *self.olmoe.values()]
+        modules = [self.moe, self.dense, self.separate, *self.olmoe.values()]
         for tensor in [self.x_BSD, self.weight_TK, *self.rows_E]:
             tensor.grad = None
         for module in modules:
             module.zero_grad(set_to_none=True)
 
 
-def _separate(experts: Experts, rows_E: list[Tensor]) -> list[Tensor]:
-    """Every expert on rows that are already its own: no gate, no gather, no sum."""
-    return [experts(rows, e) for e, rows in enumerate(rows_E)]
+class _Matrices(nn.Module):
+    """Pairs of GEMMs with a GELU between, in the plainest way; no gate, no gather, no sum."""
+
+    def __init__(self, num_pairs: int, dim: int, hidden: int):
+        super().__init__()
+        self.w_in = nn.ParameterList(torch.empty(dim, hidden) for _ in range(num_pairs))
+        self.w_out = nn.ParameterList(torch.empty(hidden, dim) for _ in range(num_pairs))
+
+    def forward(self, rows_E: list[Tensor]) -> list[Tensor]:
+        """Answers of each pair to rows that are already its own."""
+        return [
+            functional.gelu(rows @ w_in) @ w_out
+            for rows, w_in, w_out in zip(rows_E, self.w_in, self.w_out, strict=True)
+        ]
 
 
 def _spec(size: Size) -> RunSpec:

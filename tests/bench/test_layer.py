@@ -70,6 +70,12 @@ def test_peers_have_the_active_flops_of_the_layer():
 @pytest.mark.slow  # imports transformers
 def test_peers_see_the_routing_and_the_rows_of_the_layer():
     peers = Peers(SMALL)
+    with torch.no_grad():
+        for e, (w_in, w_out) in enumerate(
+            zip(peers.separate.w_in, peers.separate.w_out, strict=True)
+        ):
+            w_in.copy_(peers.moe.experts.w_in[e].T)
+            w_out.copy_(peers.moe.experts.w_out[e])
     answers_ND = torch.cat(peers._runs()["separate"]())
     by_expert_N = peers.index_TK.flatten().argsort(stable=True)
     weighted_ND = answers_ND * peers.weight_TK.flatten()[by_expert_N, None]
@@ -101,7 +107,7 @@ def test_a_backward_pass_reaches_everything_and_is_tidied_up():
         arm.run()
         assert (peers.x_BSD.grad is None) == (name == "separate")
         arm.tidy()
-        modules = [peers.moe, peers.dense, *peers.olmoe.values()]
+        modules = [peers.moe, peers.dense, peers.separate, *peers.olmoe.values()]
         assert all(p.grad is None for module in modules for p in module.parameters())
         assert peers.x_BSD.grad is None
 
