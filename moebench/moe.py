@@ -56,7 +56,7 @@ class MoELayer(nn.Module):
         return causality(self.router.causality, self.drop_policy)
 
     def forward(self, x_BSD: Tensor, token_id_BS: Tensor) -> LayerOutput:
-        """Mix the experts of each token; the gate computes in its own type, whatever the autocast."""
+        """Mix the experts of each token; the gate computes in its own type, not in autocast."""
         x_TD = x_BSD.flatten(0, 1)
         with torch.autocast(x_TD.device.type, enabled=False):
             logits_TE = self.gate(x_TD.to(self.gate.weight.dtype))

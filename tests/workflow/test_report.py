@@ -4,9 +4,10 @@ import subprocess
 import sys
 
 import pytest
-import report_reader
 
-pytestmark = pytest.mark.slow
+from tests.workflow import report_reader
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
 
 
 @pytest.fixture(scope="module")

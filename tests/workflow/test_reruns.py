@@ -51,7 +51,9 @@ def test_editing_a_router_reruns_its_runs_and_what_depends_on_them(finished):
 
 
 def test_editing_a_figure_redraws_that_figure(finished):
-    finished.replace("moebench/figures/overlay.py", "import pandas as pd\n", "import pandas as pd\n\nx = 1\n")
+    finished.replace(
+        "moebench/figures/overlay.py", "import pandas as pd", "import pandas as pd, io"
+    )
     assert finished.planned() == {("draw_figure", "experiment=unified, figure=overlay")}
 
 
