@@ -1,0 +1,97 @@
+"""The machine: who may have it, and how many threads it can measure."""
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from moebench import machine
+
+HOLDER = """
+import sys
+from pathlib import Path
+from moebench import machine
+machine.LOCK = Path(sys.argv[1])
+with machine.exclusive():
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "LOCK", tmp_path / "measure.lock")
+    return machine.LOCK
+
+
+@pytest.fixture
+def holder(lock):
+    """Another process that holds the machine."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def measure(entered):
+    with machine.exclusive():
+        entered.set()
+
+
+def test_a_second_measurement_waits_for_the_first_and_says_so(holder, capsys):
+    entered = threading.Event()
+    waiting = threading.Thread(target=measure, args=[entered])
+    waiting.start()
+    assert not entered.wait(0.3)
+    holder.communicate("done\n")
+    waiting.join(5)
+    assert entered.is_set()
+    assert "waiting for another measurement" in capsys.readouterr().out
+
+
+def test_a_killed_measurement_does_not_block_the_next(holder):
+    holder.kill()
+    holder.wait()
+    entered = threading.Event()
+    waiting = threading.Thread(target=measure, args=[entered], daemon=True)
+    waiting.start()
+    assert entered.wait(5)
+
+
+def test_a_free_machine_is_had_at_once(lock, capsys):
+    with machine.exclusive():
+        pass
+    with machine.exclusive():
+        pass
+    assert capsys.readouterr().out == ""
+
+
+def test_more_threads_than_cores_are_refused_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(machine, "num_cores", lambda: 2)
+    machine.check_threads(2, "timing.threads")
+    with pytest.raises(
+        ValueError, match=r"timing\.threads: 3 threads are more than the 2 cores .*; set it to 2"
+    ):
+        machine.check_threads(3, "timing.threads")
+
+
+def test_peak_memory_grows_with_what_is_held():
+    before = machine.peak_resident_bytes()
+    block = bytearray(b"\x01") * (2 * before)
+    assert machine.peak_resident_bytes() >= len(block)
+
+
+def test_freed_memory_is_kept_where_there_is_glibc(monkeypatch):
+    def no_glibc(name):
+        raise OSError(name)
+
+    assert machine.keep_freed_memory() == sys.platform.startswith("linux")
+    monkeypatch.setattr(machine.ctypes, "CDLL", no_glibc)
+    assert machine.keep_freed_memory() is False
