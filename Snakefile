@@ -56,6 +56,12 @@ rule all:
             for figure in wanted.figures
             for ending in ("svg", "png", "json")
         ],
-        [f"results/tables/{experiment}_summary.csv" for experiment in CONFIG.experiments],
-        [f"results/report/{experiment}_findings.html" for experiment in CONFIG.experiments],
+        [
+            f"results/tables/{experiment}_summary.csv"
+            for experiment in CONFIG.experiments
+        ],
+        [
+            f"results/report/{experiment}_findings.html"
+            for experiment in CONFIG.experiments
+        ],
         "results/report/environment.html",

@@ -4,14 +4,17 @@ All but ``load`` only read a plug-in's source, so that building the DAG never im
 """
 
 import ast
+import contextlib
 import importlib
 import inspect
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, create_model
 
 T = TypeVar("T")
+
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 ROOT = Path(__file__).parent
 INFRASTRUCTURE = ("__init__", "__main__", "base", "style", "labelling", "notes")
@@ -37,9 +40,23 @@ def options(package: str, name: str) -> type[BaseModel]:
         for argument, default in arguments:
             assert argument.annotation is not None, f"{package}.{name}: {argument.arg} has no type"
             kind = eval(ast.unparse(argument.annotation), {"Literal": Literal})  # our own source
-            fields[argument.arg] = (kind, ... if default is None else ast.literal_eval(default))
-    config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    return create_model(f"{name} options", __config__=config, **fields)
+            read = BeforeValidator(lambda value, kind=kind: number(value, kind))
+            given = ... if default is None else ast.literal_eval(default)
+            fields[argument.arg] = (Annotated[kind, read], given)
+    return create_model(f"{name} options", __config__=STRICT, **fields)
+
+
+def number(value: Any, kind: Any) -> Any:
+    """Text as the number it spells, where a number is wanted; anything else as it is.
+
+    YAML takes 1e-3 for text, and so does Snakemake all that stands inside ``--config key={...}``.
+    """
+    if kind == list[int] and isinstance(value, list):
+        return [number(each, int) for each in value]
+    if kind in (int, float) and isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return kind(value)
+    return value
 
 
 def summary(package: str, name: str) -> str:

@@ -13,7 +13,8 @@ rule export_corpus:
     params:
         corpus=lambda w: CONFIG.corpora[w.corpus].model_dump(),
         code=lambda w: sidecar.code(
-            "moebench.text.export", f"moebench.corpora.{CONFIG.corpora[w.corpus].source}"
+            "moebench.text.export",
+            f"moebench.corpora.{CONFIG.corpora[w.corpus].source}",
         ),
     script:
         "../workflow/scripts/export_corpus.py"

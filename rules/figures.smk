@@ -23,7 +23,9 @@ rule draw_figure:
     conda:
         "../envs/draw.yaml"
     params:
-        code=lambda w: sidecar.code("moebench.figures.base", f"moebench.figures.{w.figure}"),
+        code=lambda w: sidecar.code(
+            "moebench.figures.base", f"moebench.figures.{w.figure}"
+        ),
     script:
         "../workflow/scripts/draw_figure.py"
 
@@ -34,7 +36,9 @@ rule write_findings:
         contrasts="results/tables/{experiment}_contrasts.csv",
         tokens=lambda w: tokens_of(w.experiment)["facts"],
         comparison=lambda w: (
-            f"results/tables/{w.experiment}_published.csv" if w.experiment in compared() else []
+            f"results/tables/{w.experiment}_published.csv"
+            if w.experiment in compared()
+            else []
         ),
     output:
         rst="results/report/{experiment}_findings.rst",
@@ -58,7 +62,10 @@ rule write_findings:
 rule describe_environment:
     input:
         [f"results/runs/{name}/rows.jsonl" for name in RUNS],
-        [f"results/runs/{experiment}/timing/rows.jsonl" for experiment in CONFIG.experiments],
+        [
+            f"results/runs/{experiment}/timing/rows.jsonl"
+            for experiment in CONFIG.experiments
+        ],
     output:
         rst="results/report/environment.rst",
         html=report(

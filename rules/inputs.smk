@@ -16,7 +16,11 @@ def check_machine(config):
             f"{place} is not a folder that can be written to; free it, or run with "
             "--directory elsewhere"
         )
-    if workflow.executor_plugin is not None and workflow.local_exec and not workflow.dryrun:
+    if (
+        workflow.executor_plugin is not None
+        and workflow.local_exec
+        and not workflow.dryrun
+    ):
         machine.check_threads(config.timing.threads, "timing.threads")
         machine.check_threads(config.training.threads, "training.threads")
 
@@ -29,7 +33,9 @@ def all_cores(wildcards):
 def runs_of(experiment):
     """Specs of an experiment's runs, by the name of the run."""
     return {
-        name.partition("/")[2]: run for name, run in RUNS.items() if run.experiment == experiment
+        name.partition("/")[2]: run
+        for name, run in RUNS.items()
+        if run.experiment == experiment
     }
 
 
@@ -70,7 +76,10 @@ def code_of(entry, runs):
         plugin
         for run in runs
         if not run.is_baseline
-        for plugin in (f"moebench.routers.{run.router}", f"moebench.dispatch.{run.model.dispatch}")
+        for plugin in (
+            f"moebench.routers.{run.router}",
+            f"moebench.dispatch.{run.model.dispatch}",
+        )
     }
     return sidecar.code(entry, *plugins)
 
@@ -78,10 +87,14 @@ def code_of(entry, runs):
 def figure_tables(wildcards):
     """The tables that a figure draws."""
     wanted = registry.constant("figures", wildcards.figure, "columns")
-    return {
-        name: f"results/tables/{wildcards.experiment}{'' if name == 'runs' else '_' + name}.csv"
-        for name in wanted
-    }
+    return {name: table_of(wildcards.experiment, name) for name in wanted}
+
+
+def table_of(experiment, name):
+    """Path of a table of an experiment; the table of runs has the experiment's own name."""
+    return (
+        f"results/tables/{experiment if name == 'runs' else f'{experiment}_{name}'}.csv"
+    )
 
 
 def compared():

@@ -1,6 +1,9 @@
 rule tabulate:
     input:
-        runs=lambda w: [f"results/runs/{w.experiment}/{run}/rows.jsonl" for run in runs_of(w.experiment)],
+        runs=lambda w: [
+            f"results/runs/{w.experiment}/{run}/rows.jsonl"
+            for run in runs_of(w.experiment)
+        ],
         timing="results/runs/{experiment}/timing/rows.jsonl",
     output:
         runs=table("{experiment}.csv", "one row per run"),
@@ -14,7 +17,9 @@ rule tabulate:
         "../envs/draw.yaml"
     params:
         code=sidecar.code(
-            "moebench.analysis.runs", "moebench.analysis.summary", "moebench.analysis.contrasts"
+            "moebench.analysis.runs",
+            "moebench.analysis.summary",
+            "moebench.analysis.contrasts",
         ),
     script:
         "../workflow/scripts/tabulate.py"
@@ -26,7 +31,9 @@ rule compare_published:
         contrasts="results/tables/{experiment}_contrasts.csv",
         published=lambda w: published_of(w.experiment),
     output:
-        comparison=table("{experiment}_published.csv", "the published order and this one"),
+        comparison=table(
+            "{experiment}_published.csv", "the published order and this one"
+        ),
         sidecar="results/tables/{experiment}_published.prov.json",
     log:
         "results/logs/compare_published/{experiment}.log",

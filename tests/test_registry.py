@@ -51,7 +51,7 @@ def test_the_summary_is_the_first_line_of_the_docstring(package):
 def test_options_are_the_keyword_only_parameters_with_types_and_defaults(package):
     options = registry.options(package, "mine")
     assert options(size=3).model_dump() == {"size": 3, "mode": "a"}
-    for wrong in ({}, {"size": "3"}, {"size": 3, "mode": "c"}, {"size": 3, "setting": 1}):
+    for wrong in ({}, {"size": "big"}, {"size": 3, "mode": "c"}, {"size": 3, "setting": 1}):
         with pytest.raises(ValidationError):
             options(**wrong)
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from moebench.spec import ConfigError, files, parse
+from moebench.spec import ConfigError, expand, files, parse
 from tests.specs import ROOT, read_config, run_spec
 
 
@@ -53,7 +53,7 @@ OPTIONS = [
     ("experiments.unified.routers", "hash", {"table_seed": "a"}, "got 'a'"),
     ("experiments.unified.routers", "softk", {"noise": 1}, "unknown key 'noise'"),
     ("corpora", "stdlib_docs", {"source": "stdlib_docs", "max_byts": 1}, "'max_bytes'?"),
-    ("corpora", "stdlib_docs", {"source": "stdlib_docs", "max_bytes": "1"}, "got '1'"),
+    ("corpora", "stdlib_docs", {"source": "stdlib_docs", "max_bytes": "1k"}, "got '1k'"),
     ("corpora", "text_file", {"source": "text_file"}, "path: is missing"),
     ("tokenizers", "char", {"unknwn": "count"}, "did you mean 'unknown'?"),
     ("tokenizers", "char", {"unknown": "cont"}, "'count' or 'error'"),
@@ -98,8 +98,8 @@ WRONG = [
     ("model.capacity_factor", float("inf"), "finite number"),
     ("model.drop_policy", "random", "'position', 'gate' or 'none'"),
     ("model", [1], "got [1]"),
-    ("training.learning_rate", "1e-3", "YAML reads 1e-3 as text, write 1.0e-3"),
-    ("experiments.unified.training", {"learning_rate": "1e-3"}, "write 1.0e-3"),
+    ("training.learning_rate", "fast", "valid number; got 'fast'"),
+    ("experiments.unified.training", {"learning_rate": "fast"}, "valid number; got 'fast'"),
     ("model.top_k", 9, "top_k=9 must be in 1..num_experts=8"),
     ("model.dim", 130, "dim=130 must be a multiple of num_heads=4"),
     ("model.dim", 12, "dim / num_heads = 3 must be even"),
@@ -117,8 +117,8 @@ WRONG = [
     ("experiments", {}, "at least one experiment"),
     ("experiments", {"a/b": {"routers": {"softk": None}}}, "should match pattern"),
     ("seeds", [1, 1], "1 stands twice"),
-    ("seeds", [], "at least 1 item"),
-    ("seeds", [-1], "greater than or equal to 0"),
+    ("seeds", [], "[] must be one or more integers >= 0"),
+    ("seeds", [-1], "[-1] must be one or more integers >= 0"),
 ]
 
 
@@ -146,6 +146,19 @@ def test_a_missing_key_is_named(key):
     del config[key]
     with pytest.raises(ConfigError, match=f"{key}: is missing"):
         parse(config)
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1.0e-3", "0.001"])
+def test_a_number_that_yaml_takes_for_text_is_taken_for_the_number(text):
+    config = read_config()
+    config["training"]["learning_rate"] = text
+    config["experiments"]["unified"]["training"] = {"weight_decay": text}
+    config["experiments"]["unified"]["sweep"] = {"training.z_coef": [text]}
+    parsed = parse(config)
+    assert parsed.training.learning_rate == 1e-3
+    for run in expand(parsed).values():
+        assert (run.training.learning_rate, run.training.weight_decay) == (1e-3, 1e-3)
+        assert run.training.z_coef == 1e-3
 
 
 def test_a_whole_number_may_stand_for_a_fraction():

@@ -63,4 +63,6 @@ def _read(path: Path) -> str:
             f"text_file: {path} is not UTF-8 (byte 0x{raw[error.start]:02x} at offset "
             f"{error.start}); convert it, for example with iconv"
         ) from None
+    if not text.strip():
+        raise CorpusError(f"text_file: {path} is empty; give a file with text in it")
     return normalise(text.removeprefix("\ufeff"))

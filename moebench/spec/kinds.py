@@ -43,6 +43,12 @@ def distinct(values: list[Any]) -> list[Any]:
     return values
 
 
+def _seeds(values: list[int]) -> list[int]:
+    if not values or min(values) < 0:
+        raise ValueError(f"{values} must be one or more integers >= 0")
+    return distinct(values)
+
+
 RouterName = Annotated[str, _exists_in("routers"), _file_in("routers")]
 DispatchName = Annotated[str, _exists_in("dispatch"), _file_in("dispatch")]
 CorpusSource = Annotated[str, _exists_in("corpora"), _file_in("corpora")]
@@ -56,4 +62,8 @@ BaselineName = Annotated[
 CorpusName = Annotated[str, _kind("a key of corpora")]
 # Names become parts of file names, and of the patterns by which Snakemake finds them.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-Seeds = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(distinct)]
+Seeds = Annotated[
+    list[int],
+    AfterValidator(_seeds),
+    WithJsonSchema({"type": "array", "kind": "list of different integers >= 0"}),
+]

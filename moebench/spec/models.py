@@ -5,15 +5,16 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Field,
     SerializeAsAny,
+    ValidationInfo,
     create_model,
     field_validator,
     model_validator,
 )
 from pydantic.fields import FieldInfo
 
+from moebench import registry
 from moebench.spec.kinds import (
     BASELINES,
     BaselineName,
@@ -37,7 +38,13 @@ ROUTED_ONLY = ("model.capacity_factor", "model.drop_policy", "model.dispatch")
 class Spec(BaseModel):
     """Frozen, strict about types, and without a place for unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = registry.STRICT
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers_as_text(cls, value: Any, info: ValidationInfo) -> Any:
+        assert info.field_name is not None
+        return registry.number(value, cls.model_fields[info.field_name].annotation)
 
 
 class ModelSpec(Spec):
@@ -139,10 +146,10 @@ class TimingSpec(Spec):
     )
 
 
-class CorpusSpec(BaseModel):
+class CorpusSpec(Spec):
     """A text: its source, and the options of that source."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    model_config = {**registry.STRICT, "extra": "allow"}
 
     source: CorpusSource = Field(
         description="where the text comes from; its options stand beside it"

@@ -64,8 +64,6 @@ def problem(model: type[BaseModel], where: str, error: ErrorDetails) -> Problem:
     if error["type"] == "value_error":
         return path, str(error["ctx"]["error"])
     message = error["msg"][0].lower() + error["msg"][1:]
-    if isinstance(value, str) and "valid number" in message:
-        message += "; YAML reads 1e-3 as text, write 1.0e-3"
     return path, f"{message}; got {value!r}"
 
 

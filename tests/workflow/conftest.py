@@ -19,7 +19,8 @@ class Repository:
     folder: Path
 
     def command(self, *arguments):
-        return [sys.executable, "-m", "snakemake", "--cores", "2", *map(str, arguments)]
+        smoke = ["--configfile", "config/smoke.yaml", "--cores", "2"]
+        return [sys.executable, "-m", "snakemake", *smoke, *arguments]
 
     @property
     def environment(self):
@@ -28,7 +29,7 @@ class Repository:
     def snakemake(self, *arguments):
         """Run Snakemake with the smoke config and return the finished process, output merged."""
         return subprocess.run(
-            self.command("--configfile", "config/smoke.yaml", *arguments),
+            self.command(*arguments),
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -55,10 +55,11 @@ def test_every_problem_of_a_config_is_listed_at_once(fresh):
     ("content", "line"),
     [
         (b"", "empty"),
-        (b"\xff\xfe\x00\x01" * 100, "UTF-8"),
+        (b"\x7fELF\x00\x01" * 100, "is binary"),
+        ("Vielleicht später.\n\n".encode("latin-1") * 100, "is not UTF-8"),
         (b"One line.\n\nAnother line.\n\nAnd a third.", "seq_len"),
     ],
-    ids=["empty", "binary", "too short"],
+    ids=["empty", "binary", "latin-1", "too short"],
 )
 def test_unusable_texts_are_refused_before_training(fresh, content, line):
     (fresh.folder / "my.txt").write_bytes(content)

@@ -25,7 +25,7 @@ def test_killed_workflow_ends_with_the_table_of_an_undisturbed_one(finished):
     for rows in folder.glob("softk_*/rows.jsonl"):
         rows.unlink()
     process = subprocess.Popen(
-        finished.command("--configfile", "config/smoke.yaml", "all"),
+        finished.command("all"),
         cwd=finished.folder,
         env=finished.environment,
         stdout=subprocess.DEVNULL,
