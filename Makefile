@@ -11,7 +11,7 @@ PYTEST := $(RUN) pytest --numprocesses=auto
 
 all: $(READY)  ## measure, tabulate and draw everything that config/config.yaml asks for
 	@echo "make all: running the workflow; results appear in results/"
-	@$(RUN) snakemake --cores $(CORES) --rerun-incomplete --quiet rules all
+	@$(RUN) snakemake --quiet rules host reason --rerun-incomplete --cores $(CORES) all
 
 test: check  ## every check, also the slow ones
 	@echo "make test: slow tests, the whole workflow at smoke size, its report"
@@ -26,7 +26,7 @@ check: $(READY)  ## what to run before every commit
 	@$(RUN) lint-imports --no-logo 2>&1 | tail -n 2
 	@$(PYTEST) -m "not slow and not gpu" -rs
 	@$(RUN) snakemake --lint
-	@$(RUN) snakemake --cores $(CORES) --dry-run --quiet all
+	@$(RUN) snakemake --dry-run --quiet all --cores $(CORES)
 
 report: $(READY)  ## report.html, from finished results
 	@echo "make report: writing report.html"

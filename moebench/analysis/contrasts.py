@@ -5,6 +5,10 @@ swept setting. The pairs that answer one question are a family (which router is 
 capacity factor? what does the capacity factor do?), and the verdict on each pair holds for its
 family as a whole: it follows the Holm-adjusted p-value, so that in 95 of 100 experiments no pair
 without a difference is called different. The interval is of the one pair alone, unadjusted.
+
+Every test takes its scatter from all arms of the experiment, not from its two alone, which assumes
+that arms scatter alike around their seed; what follows where they do not stands in
+``moebench.analysis.blocks``.
 """
 
 import itertools
@@ -17,8 +21,9 @@ from statsmodels.stats.multitest import multipletests
 
 from moebench import tables
 from moebench.analysis import cells
+from moebench.analysis.blocks import block_differences
 from moebench.analysis.schemas import CONTRASTS
-from moebench.analysis.statistics import SIGNIFICANCE, paired_difference
+from moebench.analysis.statistics import SIGNIFICANCE
 from moebench.records import Row
 
 Arm = dict[str, Any]
@@ -29,7 +34,7 @@ IDENTITY = ["factor", "family", *(f"{what}_{side}" for side in "ab" for what in 
 
 
 def contrasts(rows: Sequence[Row]) -> pd.DataFrame:
-    """One line per pair: NLL of a minus NLL of b, paired by seed, and whether a is lower."""
+    """One line per pair: NLL of a minus NLL of b over the same seeds, and whether a is lower."""
     finals = cells.final_rows(rows)
     nll = cells.crossed(finals, "seed", "val_nll_nats")
     keys = cells.setting_keys([row for row in rows if row.kind == "final"])
@@ -38,18 +43,12 @@ def contrasts(rows: Sequence[Row]) -> pd.DataFrame:
     known = [
         {key: arm[key] for key in keys if pd.notna(arm[key])} for arm in arms.to_dict("records")
     ]
-    pairs = [
-        (i, j, factors[0])
-        for i, j in itertools.combinations(range(len(known)), 2)
-        if len(factors := _differing(known[i], known[j])) == 1
-    ]
+    factors = _pairs(known)
     table = pd.DataFrame(
-        [_identity(known[i], known[j], factor, levels) for i, j, factor in pairs], columns=IDENTITY
+        [_identity(known[i], known[j], factor, levels) for (i, j), factor in factors.items()],
+        columns=IDENTITY,
     )
-    nll_AS = nll.to_numpy()
-    difference = paired_difference(
-        nll_AS[[i for i, _, _ in pairs]], nll_AS[[j for _, j, _ in pairs]]
-    )
+    difference = block_differences(nll.to_numpy(), list(factors))
     table[GAP] = difference.mean
     table[f"{GAP}_low"], table[f"{GAP}_high"] = difference.low, difference.high
     table["num_seeds"], table["p_value"] = nll.shape[1], difference.p_value
@@ -68,6 +67,14 @@ def verdict(difference: float, p_value: float) -> str | None:
     if p_value >= SIGNIFICANCE:
         return "tie"
     return "lower" if difference < 0 else "higher"
+
+
+def _pairs(arms: Sequence[Arm]) -> dict[tuple[int, int], str]:
+    """Pairs of arms that differ in one thing only, and which."""
+    differing = {
+        (i, j): _differing(arms[i], arms[j]) for i, j in itertools.combinations(range(len(arms)), 2)
+    }
+    return {pair: found[0] for pair, found in differing.items() if len(found) == 1}
 
 
 def _differing(a: Arm, b: Arm) -> list[str]:

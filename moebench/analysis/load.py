@@ -6,7 +6,6 @@ even nor uneven: no measure exists, and each function raises ValueError.
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import entr
 
 
 def load_cv(load_E: ArrayLike) -> float:
@@ -19,12 +18,6 @@ def max_vio(load_E: ArrayLike) -> float:
     """Largest load over mean, minus 1 (MaxVio of arXiv:2408.15664); 0 when even."""
     load = _checked(load_E)
     return float(load.max() / load.mean() - 1)
-
-
-def entropy_nats(load_E: ArrayLike) -> float:
-    """Entropy of the experts' shares; ln E when even, 0 when one expert has everything."""
-    load = _checked(load_E)
-    return float(entr(load / load.sum()).sum())
 
 
 def _checked(load_E: ArrayLike) -> NDArray[np.float64]:

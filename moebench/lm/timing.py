@@ -38,7 +38,12 @@ def time_arms(specs: Sequence[RunSpec], tokens: Tokens, timing: TimingSpec, code
         gc.collect()
         gc.disable()
         for turn in tqdm(
-            range(timing.warmup_steps + timing.num_steps), unit="round", mininterval=5, ascii=True
+            range(timing.warmup_steps + timing.num_steps),
+            desc=f"timing {len(arms)} arms in turn",
+            unit="round",
+            mininterval=5,
+            ascii=True,
+            ncols=90,
         ):
             for index in order.sample(range(len(arms)), len(arms)):
                 values = timed_step(arms[index], tokens, turn + 1)

@@ -60,7 +60,7 @@ def _run_steps(
     training = trainer.training
     pending: list[dict[str, Any]] = []
     start = time.monotonic() - progress.wall_s
-    for step in _shown(range(progress.step + 1, training.num_steps + 1), training.num_steps):
+    for step in _shown(progress, trainer.model.spec):
         rate = trainer.begin(step)
         loss = trainer.forward(
             tokens.training_batch(trainer.seed, step, training.batch_size, training.seq_len)
@@ -126,11 +126,19 @@ def _save(trainer: Trainer, progress: Progress, checkpoint: Path, identity: str)
     partial.replace(checkpoint)
 
 
-def _shown(steps: Iterable[int], num_steps: int) -> Iterable[int]:
-    shown: Iterable[int] = tqdm(
-        steps, total=num_steps, unit="step", mininterval=_PROGRESS_S, ascii=True, ncols=80
+def _shown(progress: Progress, spec: RunSpec) -> Iterable[int]:
+    """The steps still to do, with a line of progress now and then."""
+    steps: Iterable[int] = tqdm(
+        range(progress.step + 1, spec.training.num_steps + 1),
+        desc=f"{spec.router} {spec.model.capacity_factor} seed {spec.seed}",
+        initial=progress.step,
+        total=spec.training.num_steps,
+        unit="step",
+        mininterval=_PROGRESS_S,
+        ascii=True,
+        ncols=90,
     )
-    return shown
+    return steps
 
 
 def _on_host(values: dict[str, Any]) -> Values:

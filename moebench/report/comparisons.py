@@ -19,7 +19,7 @@ def verdicts(arm: Arm, summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[s
             others[verdict or "untested"].append(style.cell(*other))
     name = style.cell(*arm)
     phrases = {
-        "tie": f"{name} ties with {{}}: paired by seed, nothing tells them apart.",
+        "tie": f"{name} ties with {{}}: over the same seeds, nothing tells them apart.",
         "lower": f"{name} is better than {{}}, beyond the spread of the seeds.",
         "higher": f"{name} is worse than {{}}, beyond the spread of the seeds.",
         "untested": f"{name} was not tested against {{}}: that takes more than one seed.",

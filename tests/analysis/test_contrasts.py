@@ -49,8 +49,8 @@ def test_verdicts_hold_for_the_family_by_holm():
 def test_of_arms_that_do_not_differ_hardly_any_family_calls_one_different():
     rng = np.random.default_rng(0)
     rows = []
+    seed_S = 30 + 5 * rng.normal(size=3)
     for factor in range(1, 17):
-        seed_S = 30 + 5 * rng.normal(size=3)
         for router in synthetic.ROUTERS:
             for seed, nll in enumerate(seed_S + rng.normal(size=3)):
                 spec = synthetic.run_spec(router, float(factor), seed)

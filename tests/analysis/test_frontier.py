@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 
+from moebench.analysis.blocks import block_draws
 from moebench.analysis.frontier import NON_CAUSAL, on_frontier, p_on_frontier
-from moebench.analysis.statistics import mean_draws, median_draws
+from moebench.analysis.statistics import median_draws
 
 NUM_DRAWS = 4000
 
 
 def chances(nll_AS, time_AR, is_causal_A=None):
     rng = np.random.default_rng(0)
-    nll_AD = mean_draws(np.asarray(nll_AS, float), rng, NUM_DRAWS)
+    nll_AD = block_draws(np.asarray(nll_AS, float), rng, NUM_DRAWS)
     speed_AD = 1 / median_draws(np.asarray(time_AR, float), rng, NUM_DRAWS)
     causal = np.ones(len(nll_AD), bool) if is_causal_A is None else np.array(is_causal_A)
     return p_on_frontier(nll_AD, speed_AD, causal)

@@ -1,4 +1,4 @@
-"""Intervals keep their promise on samples of a known law; differences know what is common."""
+"""Intervals keep their promise on samples of a known law."""
 
 import itertools
 
@@ -9,10 +9,8 @@ from scipy import stats
 from moebench.analysis.statistics import (
     FEWEST_ROUNDS,
     draws_interval,
-    mean_draws,
     mean_interval,
     median_draws,
-    paired_difference,
 )
 
 NUM_SAMPLES = 20_000
@@ -52,12 +50,8 @@ def test_interval_of_a_median_covers_it_about_19_times_in_20(num_rounds):
 def test_nothing_is_said_about_spread_from_one_seed_or_a_few_rounds():
     rng = np.random.default_rng(0)
     assert np.isnan(mean_interval(np.ones((4, 1)))).all()
-    assert np.isnan(mean_draws(np.ones((4, 1)), rng, 5)).all()
     assert np.isnan(median_draws(np.ones((4, FEWEST_ROUNDS - 1)), rng, 5)).all()
     assert not np.isnan(median_draws(np.ones((4, FEWEST_ROUNDS)), rng, 5)).any()
-    alone = paired_difference(np.array([1.0]), np.array([3.0]))
-    assert alone.mean == -2
-    assert np.isnan([alone.low, alone.high, alone.p_value]).all()
 
 
 def test_a_slow_round_is_slow_for_all_arms_in_every_draw():
@@ -65,37 +59,3 @@ def test_a_slow_round_is_slow_for_all_arms_in_every_draw():
     time_R = rng.lognormal(0, 1, 11)
     draws_AD = median_draws(np.stack([time_R, 1.01 * time_R]), rng, 1000)
     assert (draws_AD[1] > draws_AD[0]).all()
-
-
-def test_what_a_seed_does_to_all_arms_is_no_difference_between_them():
-    seed_S = np.array([-5.0, 1.0, 4.0])
-    found = paired_difference(seed_S + np.array([0.1, 0.11, 0.09]), seed_S)
-    assert found.mean == pytest.approx(0.1)
-    assert 0 < found.low < found.mean < found.high
-    assert found.p_value < 0.01
-
-
-def test_paired_difference_agrees_with_scipy():
-    rng = np.random.default_rng(0)
-    a_S, b_S = rng.normal(size=(2, 5))
-    expected = stats.ttest_rel(a_S, b_S)
-    found = paired_difference(a_S, b_S)
-    assert found.p_value == pytest.approx(expected.pvalue)
-    assert (found.low, found.high) == pytest.approx(expected.confidence_interval(0.95))
-
-
-def test_equal_arms_differ_by_nothing_with_certainty():
-    x_S = np.array([1.0, 2.0, 4.0])
-    assert paired_difference(x_S, x_S) == (0, 0, 0, 1)
-    assert paired_difference(x_S + 1, x_S) == (1, 1, 1, 0)
-    both = paired_difference(np.stack([x_S, x_S + 1]), np.stack([x_S, x_S]))
-    assert both.p_value.tolist() == [1, 0]
-
-
-def test_draws_of_means_have_the_t_interval_and_so_have_their_differences():
-    rng = np.random.default_rng(0)
-    x_AS = rng.normal(size=(3, 4))
-    draws_AD = mean_draws(x_AS, rng, 200_000)
-    assert np.allclose(draws_interval(draws_AD), mean_interval(x_AS), atol=0.02)
-    gap = draws_interval(draws_AD[0] - draws_AD[1])
-    assert np.allclose(gap, mean_interval(x_AS[0] - x_AS[1]), atol=0.03)
