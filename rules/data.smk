@@ -35,6 +35,7 @@ rule tokenise_corpus:
     conda:
         "../envs/draw.yaml"
     params:
+        options=lambda w: CONFIG.tokenizers.get(w.tokenizer, {}),
         seq_len=lambda w: longest_window(w.corpus),
         code=lambda w: sidecar.code(
             "moebench.text.tokenise", f"moebench.tokenizers.{w.tokenizer}"

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import yaml
-
-from moebench.spec import ModelSpec, RunSpec, TrainingSpec, expand, parse
+from moebench.spec import ModelSpec, RunSpec, TrainingSpec, expand, files, parse
 
 ROOT = Path(__file__).parent.parent
 
@@ -27,20 +25,9 @@ def run_spec(router="softk", *, seed=0, options=None, training=None, **model):
 
 def read_config(*overlays):
     """config.yaml with other files of config/ laid over it, as Snakemake does."""
-    config = {}
-    for name in ("config.yaml", *overlays):
-        _lay_over(config, yaml.safe_load((ROOT / "config" / name).read_text()))
-    return config
+    return files.read([ROOT / "config" / name for name in ("config.yaml", *overlays)])
 
 
 def runs_of(*overlays):
     """Every run of config.yaml and what is laid over it."""
     return expand(parse(read_config(*overlays)))
-
-
-def _lay_over(config, other):
-    for key, value in other.items():
-        if isinstance(value, dict) and isinstance(config.get(key), dict):
-            _lay_over(config[key], value)
-        else:
-            config[key] = value

@@ -1,44 +1,97 @@
-import platform
+"""The machine: who may have it, and how many threads it can measure."""
+
 import subprocess
 import sys
+import threading
 
 import pytest
 
-FAULTS = """
-import resource
 from moebench import machine
-{before}
-def touch(): bytearray(64 << 20)
-touch()
-start = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(5): touch()
-print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - start) // 5)
+
+HOLDER = """
+import sys
+from pathlib import Path
+from moebench import machine
+machine.LOCK = Path(sys.argv[1])
+with machine.exclusive():
+    print("held", flush=True)
+    sys.stdin.readline()
 """
 
 
-def faults_of(before):
-    script = FAULTS.format(before=before)
-    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert found.returncode == 0, found.stderr
-    return int(found.stdout)
+@pytest.fixture
+def lock(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "LOCK", tmp_path / "measure.lock")
+    return machine.LOCK
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives memory back")
-def test_freed_memory_is_kept_and_not_faulted_in_again():
-    assert faults_of("") > 10_000  # 64 MiB are 16,384 pages
-    assert faults_of("assert machine.keep_freed_memory()") < 100
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives memory back")
-def test_a_refused_threshold_is_made_up_for():
-    """Some versions of glibc refuse a threshold over 32 MiB."""
-    before = (
-        "import ctypes\n"
-        "real = ctypes.CDLL('libc.so.6').mallopt\n"
-        "class Old:\n"
-        "    def mallopt(self, key, value):\n"
-        "        return 0 if key == -3 else real(key, value)\n"
-        "machine.ctypes.CDLL = lambda name: Old()\n"
-        "assert machine.keep_freed_memory()"
+@pytest.fixture
+def holder(lock):
+    """Another process that holds the machine."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    assert faults_of(before) < 100
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def measure(entered):
+    with machine.exclusive():
+        entered.set()
+
+
+def test_a_second_measurement_waits_for_the_first_and_says_so(holder, capsys):
+    entered = threading.Event()
+    waiting = threading.Thread(target=measure, args=[entered])
+    waiting.start()
+    assert not entered.wait(0.3)
+    holder.communicate("done\n")
+    waiting.join(5)
+    assert entered.is_set()
+    assert "waiting for another measurement" in capsys.readouterr().out
+
+
+def test_a_killed_measurement_does_not_block_the_next(holder):
+    holder.kill()
+    holder.wait()
+    entered = threading.Event()
+    waiting = threading.Thread(target=measure, args=[entered], daemon=True)
+    waiting.start()
+    assert entered.wait(5)
+
+
+def test_a_free_machine_is_had_at_once(lock, capsys):
+    with machine.exclusive():
+        pass
+    with machine.exclusive():
+        pass
+    assert capsys.readouterr().out == ""
+
+
+def test_more_threads_than_cores_are_refused_with_the_remedy(monkeypatch):
+    monkeypatch.setattr(machine, "num_cores", lambda: 2)
+    machine.check_threads(2, "timing.threads")
+    with pytest.raises(
+        ValueError, match=r"timing\.threads: 3 threads are more than the 2 cores .*; set it to 2"
+    ):
+        machine.check_threads(3, "timing.threads")
+
+
+def test_peak_memory_grows_with_what_is_held():
+    before = machine.peak_resident_bytes()
+    block = bytearray(b"\x01") * (2 * before)
+    assert machine.peak_resident_bytes() >= len(block)
+
+
+def test_freed_memory_is_kept_where_there_is_glibc(monkeypatch):
+    def no_glibc(name):
+        raise OSError(name)
+
+    assert machine.keep_freed_memory() == sys.platform.startswith("linux")
+    monkeypatch.setattr(machine.ctypes, "CDLL", no_glibc)
+    assert machine.keep_freed_memory() is False

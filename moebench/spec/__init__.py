@@ -1,8 +1,8 @@
 """The config and the runs it asks for: parsed once, strictly, into frozen specs."""
 
 from moebench.spec.expansion import expand, parse
+from moebench.spec.kinds import BASELINES
 from moebench.spec.models import (
-    BASELINES,
     ROUTED_ONLY,
     Config,
     CorpusSpec,

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from moebench.spec.kinds import BASELINES
 from moebench.spec.models import (
-    BASELINES,
     ROUTED_ONLY,
     Config,
     ExperimentSpec,
@@ -16,7 +16,7 @@ from moebench.spec.models import (
     Spec,
     TrainingSpec,
 )
-from moebench.spec.problems import ConfigError, Problem, problem
+from moebench.spec.problems import ConfigError, Problem, problem, unknown
 
 Swept = dict[str, Any]  # dotted key under model or training: its value at one point of a sweep
 
@@ -27,7 +27,7 @@ def parse(raw: Mapping[str, Any]) -> Config:
         config = Config.model_validate(dict(raw))
     except ValidationError as error:
         raise ConfigError(problem(Config, "", each) for each in error.errors()) from None
-    problems = [
+    problems = _unknown_corpora(config) + [
         each
         for name, experiment in config.experiments.items()
         for swept in _sweep(experiment)
@@ -106,6 +106,20 @@ def _merged(config: Config, name: str, part: str, swept: Swept) -> dict[str, Any
         key.partition(".")[2]: value for key, value in swept.items() if key.startswith(f"{part}.")
     }
     return shared.model_dump() | own.model_dump(exclude_unset=True) | moved
+
+
+def _unknown_corpora(config: Config) -> list[Problem]:
+    """Where the text to train on is none of those that the config describes."""
+    named = {"corpus": config.corpus} | {
+        f"experiments.{name}.corpus": experiment.corpus
+        for name, experiment in config.experiments.items()
+        if experiment.corpus is not None
+    }
+    return [
+        (path, unknown(corpus, config.corpora))
+        for path, corpus in named.items()
+        if corpus not in config.corpora
+    ]
 
 
 def _misfits(config: Config, name: str, part: str, swept: Swept) -> list[Problem]:

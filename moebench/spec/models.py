@@ -1,7 +1,4 @@
-"""What the user writes: every key of the config, with its type, default, unit and meaning.
-
-Names of plug-ins are checked against the files there are, without importing them.
-"""
+"""What the user writes: every key of the config, with its type, default, unit and meaning."""
 
 from typing import Annotated, Any, Literal
 
@@ -18,28 +15,24 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from moebench import registry
+from moebench.spec.kinds import (
+    BASELINES,
+    BaselineName,
+    CorpusName,
+    CorpusSource,
+    DispatchName,
+    FigureName,
+    Name,
+    RouterName,
+    Seeds,
+    TokenizerName,
+    distinct,
+    unit,
+)
 from moebench.spec.problems import check_options, one_of
-
-BASELINES = {
-    "dense": "a dense network with as many active FLOPs as top_k experts",
-    "dense_total": "a dense network with as many parameters as num_experts experts",
-}
 
 # Keys that mean nothing to a model without a gate.
 ROUTED_ONLY = ("model.capacity_factor", "model.drop_policy", "model.dispatch")
-
-
-def _exists_in(package: str) -> AfterValidator:
-    """Check a plug-in's name against the files there are."""
-    return AfterValidator(lambda name: one_of(name, registry.names(package)))
-
-
-RouterName = Annotated[str, _exists_in("routers")]
-DispatchName = Annotated[str, _exists_in("dispatch")]
-CorpusSource = Annotated[str, _exists_in("corpora")]
-TokenizerName = Annotated[str, _exists_in("tokenizers")]
-FigureName = Annotated[str, _exists_in("figures")]
-BaselineName = Annotated[str, AfterValidator(lambda name: one_of(name, BASELINES))]
 
 
 class Spec(BaseModel):
@@ -73,7 +66,7 @@ class ModelSpec(Spec):
         description="who is dropped from a full expert: later tokens, smaller weights, or nobody",
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of updates dropped in training")
-    dispatch: DispatchName = Field("sorted", description="a file in moebench/dispatch")
+    dispatch: DispatchName = Field("sorted", description="how tokens are brought to experts")
 
     @model_validator(mode="after")
     def _fits_together(self) -> "ModelSpec":
@@ -90,13 +83,23 @@ class TrainingSpec(Spec):
     """How a model is trained. The same for every router, so that only the router differs."""
 
     seq_len: int = Field(
-        128, ge=2, description="tokens per window", json_schema_extra={"unit": "tokens"}
+        128, ge=2, description="length of a window", json_schema_extra=unit("tokens")
     )
-    batch_size: int = Field(16, ge=1, description="windows per step, over all ranks")
-    num_steps: int = Field(300, ge=1, description="optimiser steps")
+    batch_size: int = Field(
+        16,
+        ge=1,
+        description="windows in one step",
+        json_schema_extra=unit("windows"),
+    )
+    num_steps: int = Field(
+        300, ge=1, description="length of training", json_schema_extra=unit("steps")
+    )
     learning_rate: float = Field(4e-3, gt=0, description="peak learning rate of AdamW")
     warmup_steps: int = Field(
-        30, ge=0, description="steps of linear warm-up; cosine decay to 0 after"
+        30,
+        ge=0,
+        description="linear warm-up; cosine decay to 0 after it",
+        json_schema_extra=unit("steps"),
     )
     weight_decay: float = Field(0.1, ge=0, description="AdamW's decay of matrices")
     grad_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
@@ -109,8 +112,15 @@ class TrainingSpec(Spec):
         "auto", description="auto: a GPU where there is one"
     )
     threads: int = Field(1, ge=1, description="CPU threads of one training job")
-    eval_every: int = Field(75, ge=1, description="steps between scorings of the held-out text")
-    checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
+    eval_every: int = Field(
+        75,
+        ge=1,
+        description="interval between scorings of the held-out text",
+        json_schema_extra=unit("steps"),
+    )
+    checkpoint_every: int = Field(
+        50, ge=1, description="interval between checkpoints", json_schema_extra=unit("steps")
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> "TrainingSpec":
@@ -125,8 +135,15 @@ class TimingSpec(Spec):
     """How speed is measured: by a job that has the machine alone, all arms taking turns."""
 
     threads: int = Field(1, ge=1, description="CPU threads while measuring")
-    warmup_steps: int = Field(3, ge=1, description="steps of each arm before the clock counts")
-    num_steps: int = Field(30, ge=2, description="measured steps of each arm")
+    warmup_steps: int = Field(
+        3,
+        ge=1,
+        description="before the clock counts, for each arm",
+        json_schema_extra=unit("steps"),
+    )
+    num_steps: int = Field(
+        30, ge=2, description="measured, for each arm", json_schema_extra=unit("steps")
+    )
 
 
 class CorpusSpec(Spec):
@@ -134,7 +151,9 @@ class CorpusSpec(Spec):
 
     model_config = {**registry.STRICT, "extra": "allow"}
 
-    source: CorpusSource = Field(description="a file in moebench/corpora")
+    source: CorpusSource = Field(
+        description="where the text comes from; its options stand beside it"
+    )
     validation_fraction: float = Field(
         0.1, gt=0, lt=1, description="share of the documents that is held out"
     )
@@ -168,33 +187,33 @@ class ExperimentSpec(Spec):
     """One question, as differences from the top-level model and training settings."""
 
     routers: dict[RouterName, dict[str, Any] | None] = Field(
-        description="files in moebench/routers, each with its options"
+        description="whom to compare, each with its options, or with none"
     )
-    baselines: list[BaselineName] = Field([], description=f"any of {', '.join(BASELINES)}")
-    seeds: list[int] | None = Field(None, description="overrides the top-level seeds")
-    corpus: str | None = Field(None, description="overrides the top-level corpus")
+    baselines: Annotated[list[BaselineName], AfterValidator(distinct)] = Field(
+        [], description="dense networks trained and timed beside the routers"
+    )
+    seeds: Seeds | None = Field(None, description="overrides the top-level seeds")
+    corpus: CorpusName | None = Field(None, description="overrides the top-level corpus")
     tokenizer: TokenizerName | None = Field(None, description="overrides the top-level tokenizer")
     model: SerializeAsAny[Spec] = Field(
-        ModelOverrides(), description="overrides of keys of the top-level model"
+        ModelOverrides(),
+        description="overrides of keys of the top-level model",
+        json_schema_extra={"kind": "any keys of model", "default": {}},
     )
     training: SerializeAsAny[Spec] = Field(
-        TrainingOverrides(), description="overrides of keys of the top-level training"
+        TrainingOverrides(),
+        description="overrides of keys of the top-level training",
+        json_schema_extra={"kind": "any keys of training", "default": {}},
     )
     sweep: dict[str, list[Any]] = Field(
         {}, description="dotted key under model or training: the values it takes in turn"
     )
-    figures: list[FigureName] = Field([], description="files in moebench/figures")
+    figures: Annotated[list[FigureName], AfterValidator(distinct)] = Field(
+        [], description="what to draw"
+    )
     published: str | None = Field(
         None, description="a file in resources/published, without its ending, to compare with"
     )
-
-    @classmethod
-    def _baselines_exist(cls, names: list[str]) -> list[str]:
-        return [one_of(name, BASELINES) for name in names]
-
-    @classmethod
-    def _figures_exist(cls, names: list[str]) -> list[str]:
-        return [one_of(name, registry.names("figures")) for name in names]
 
     @field_validator("model", mode="before")
     @classmethod
@@ -223,45 +242,28 @@ class ExperimentSpec(Spec):
             one_of(key, known)
             if not values:
                 raise ValueError(f"{key!r} has no values to take; give it at least one")
+            distinct(values)
         return sweep
-
-    @field_validator("seeds")
-    @classmethod
-    def _seeds_differ(cls, seeds: list[int] | None) -> list[int] | None:
-        return None if seeds is None else _distinct(seeds)
-
-    @classmethod
-    def _tokenizer_exists(cls, name: str | None) -> str | None:
-        return None if name is None else one_of(name, registry.names("tokenizers"))
 
 
 class Config(Spec):
     """The whole config file."""
 
-    corpora: dict[str, CorpusSpec] = Field(
+    corpora: dict[Name, CorpusSpec] = Field(
         description="the texts there are, by a name of your choice"
     )
-    corpus: str = Field(description="the text to train on: a key of corpora")
-    tokenizer: TokenizerName = Field("char", description="a file in moebench/tokenizers")
+    corpus: CorpusName = Field(description="the text to train on")
+    tokenizer: TokenizerName = Field("char", description="how text becomes tokens")
     tokenizers: dict[TokenizerName, dict[str, Any]] = Field(
         {}, description="options of tokenizers that differ from their defaults"
     )
-    seeds: list[int] = Field([0, 1, 2], description="one run of every arm for each")
+    seeds: Seeds = Field([0, 1, 2], description="one run of every arm for each")
     model: ModelSpec = Field(ModelSpec(), description="shared by all experiments")
     training: TrainingSpec = Field(TrainingSpec(), description="shared by all experiments")
     timing: TimingSpec = Field(TimingSpec(), description="how speed is measured")
-    experiments: dict[str, ExperimentSpec] = Field(
+    experiments: dict[Name, ExperimentSpec] = Field(
         description="what to run, by a name of your choice"
     )
-
-    @field_validator("seeds")
-    @classmethod
-    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
-        return _distinct(seeds)
-
-    @classmethod
-    def _tokenizer_exists(cls, name: str) -> str:
-        return one_of(name, registry.names("tokenizers"))
 
     @field_validator("tokenizers")
     @classmethod
@@ -269,13 +271,12 @@ class Config(Spec):
         check_options("tokenizers", tokenizers)
         return tokenizers
 
-    @model_validator(mode="after")
-    def _corpora_exist(self) -> "Config":
-        one_of(self.corpus, self.corpora)
-        for experiment in self.experiments.values():
-            if experiment.corpus is not None:
-                one_of(experiment.corpus, self.corpora)
-        return self
+    @field_validator("experiments")
+    @classmethod
+    def _asks_for_something(cls, given: dict[str, ExperimentSpec]) -> dict[str, ExperimentSpec]:
+        if not given:
+            raise ValueError("describe at least one experiment")
+        return given
 
 
 class RunSpec(Spec):
@@ -294,9 +295,3 @@ class RunSpec(Spec):
     def is_baseline(self) -> bool:
         """Whether the model is dense, without gate and router."""
         return self.router in BASELINES
-
-
-def _distinct(seeds: list[int]) -> list[int]:
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise ValueError(f"seeds={seeds} must be one or more different numbers")
-    return seeds

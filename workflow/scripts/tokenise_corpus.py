@@ -9,7 +9,7 @@ with job(snakemake):
     corpus, tokens = snakemake.input, snakemake.output
     tokenise(
         snakemake.wildcards.tokenizer,
-        {},
+        snakemake.params.options,
         CorpusFiles(corpus.train, corpus.validation, corpus.manifest),
         TokenFiles(tokens.train, tokens.validation, tokens.facts),
         snakemake.params.seq_len,

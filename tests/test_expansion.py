@@ -1,0 +1,104 @@
+"""Which runs a config asks for."""
+
+from collections import Counter
+
+import pytest
+import yaml
+
+from moebench.spec import BASELINES, ModelSpec, expand, parse
+from tests.specs import ROOT, read_config, runs_of
+
+
+def runs_with(**experiment):
+    """Runs of config.yaml with some keys of its one experiment changed."""
+    config = read_config()
+    config["experiments"]["unified"] |= experiment
+    return expand(parse(config))
+
+
+def keys(content, prefix=""):
+    """Dotted keys of all values of a nested mapping."""
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from keys(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+def test_the_default_asks_for_36_runs():
+    # 5 routers at 2 capacity factors and 2 dense networks, at 3 seeds each
+    runs = runs_of()
+    assert len(runs) == (5 * 2 + 2) * 3
+    assert "unified/softk_capacity_factor=1.25_seed=0" in runs
+    assert "unified/dense_seed=2" in runs
+
+
+@pytest.mark.parametrize(
+    ("overlays", "num_runs"), [((), 36), (("smoke.yaml",), 24), (("seeds.yaml",), 36)]
+)
+def test_the_configs_that_are_shipped_can_be_run(overlays, num_runs):
+    assert len(runs_of(*overlays)) == num_runs
+
+
+@pytest.mark.parametrize("name", ["smoke.yaml", "seeds.yaml"])
+def test_overlays_only_change_keys_that_exist(name):
+    overlay = yaml.safe_load((ROOT / "config" / name).read_text())
+    known = set(keys(parse(read_config()).model_dump()))
+    known |= {f"corpora.stdlib_docs.{key}" for key in ("max_bytes",)}
+    known |= {f"corpora.tinystories.{key}" for key in ("split", "max_documents", "max_bytes")}
+    assert set(keys(overlay)) <= known
+
+
+def test_the_published_settings_are_those_of_experiment_1():
+    model = runs_of("seeds.yaml")["unified/top1_capacity_factor=1.0_seed=0"].model
+    assert (model.dim, model.num_layers, model.num_experts, model.top_k) == (256, 4, 8, 2)
+
+
+def test_swept_values_arrive_in_the_runs_and_in_their_names():
+    runs = runs_with(sweep={"model.top_k": [1, 4], "training.num_steps": [100]}, baselines=[])
+    assert Counter(run.model.top_k for run in runs.values()) == {1: 15, 4: 15}
+    assert {run.training.num_steps for run in runs.values()} == {100}
+    assert runs["unified/hash_top_k=4_num_steps=100_seed=1"].model.top_k == 4
+
+
+def test_a_baseline_takes_part_once_in_a_sweep_of_what_only_a_gate_knows():
+    sweep = {"model.capacity_factor": [1.0, 1.5, 2.0], "model.drop_policy": ["none", "gate"]}
+    arms = Counter(run.router for run in runs_with(sweep=sweep).values())
+    assert arms["softk"] == 3 * 2 * 3
+    assert {arms[name] for name in BASELINES} == {3}
+
+
+def test_a_baseline_follows_a_sweep_of_what_it_knows_too():
+    arms = Counter(run.router for run in runs_with(sweep={"model.dim": [64, 128]}).values())
+    assert {arms[name] for name in BASELINES} == {2 * 3}
+
+
+def test_a_baseline_does_not_rerun_when_only_the_gates_settings_change():
+    changed = runs_with(model={"capacity_factor": 2.0, "drop_policy": "none"}, sweep={})
+    assert changed["unified/dense_seed=0"] == runs_of()["unified/dense_seed=0"]
+    assert changed["unified/dense_seed=0"].model.capacity_factor == ModelSpec().capacity_factor
+    assert changed["unified/softk_seed=0"].model.capacity_factor == 2.0
+
+
+def test_an_experiments_own_settings_win_over_the_shared_ones():
+    own = {"model": {"dim": 64}, "training": {"num_steps": 77}, "seeds": [5], "tokenizer": "byte"}
+    shared = parse(read_config())
+    for run in runs_with(**own, corpus="text_file").values():
+        assert (run.model.dim, run.training.num_steps, run.seed) == (64, 77, 5)
+        assert (run.tokenizer, run.corpus) == ("byte", "text_file")
+        assert run.model.num_layers == shared.model.num_layers
+        assert run.training.batch_size == shared.training.batch_size
+
+
+def test_options_of_a_router_reach_its_runs_only():
+    routers = {"hash": {"table_seed": 4}, "softk": None}
+    for run in runs_with(routers=routers).values():
+        assert run.router_options == ({"table_seed": 4} if run.router == "hash" else {})
+
+
+def test_two_experiments_do_not_mix():
+    config = read_config()
+    config["experiments"]["wide"] = {"routers": {"softk": None}, "model": {"dim": 256}}
+    runs = expand(parse(config))
+    assert Counter(name.partition("/")[0] for name in runs) == {"unified": 36, "wide": 3}
+    assert {run.model.dim for name, run in runs.items() if name.startswith("wide/")} == {256}
