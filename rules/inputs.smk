@@ -30,6 +30,17 @@ def all_cores(wildcards):
     return workflow.cores
 
 
+def training_threads(wildcards):
+    """Cores that a training job claims, so that as many run at once as there are cores.
+
+    More cores may be given than this machine has; then each job claims its share of them.
+    """
+    threads = CONFIG.training.threads
+    if not workflow.local_exec:
+        return threads
+    return max(threads, workflow.cores * threads // machine.num_cores())
+
+
 def runs_of(experiment):
     """Specs of an experiment's runs, by the name of the run."""
     return {

@@ -10,7 +10,7 @@ rule train_router:
         "results/benchmarks/train_router/{experiment}/{run}.tsv"
     conda:
         "../envs/measure.yaml"
-    threads: CONFIG.training.threads
+    threads: training_threads
     params:
         spec=lambda w: RUNS[f"{w.experiment}/{w.run}"].model_dump(),
         code=lambda w: code_of("moebench.lm.train", [RUNS[f"{w.experiment}/{w.run}"]]),
