@@ -13,7 +13,7 @@ from pathlib import Path
 LOCK = Path(tempfile.gettempdir()) / f"moebench-{os.getuid()}.lock"
 
 # Values of <malloc.h>; glibc does not export them otherwise.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
 _KEPT_BYTES = 1 << 30
 
 
@@ -45,10 +45,9 @@ def keep_freed_memory() -> bool:
         libc = ctypes.CDLL("libc.so.6")
     except OSError:
         return False
-    return bool(
-        libc.mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
-        and libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-    )
+    # Some versions refuse a threshold over 32 MiB; then nothing at all is to be mapped by itself.
+    is_kept = libc.mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES) or libc.mallopt(_M_MMAP_MAX, 0)
+    return bool(is_kept and libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))
 
 
 @contextlib.contextmanager

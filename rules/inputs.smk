@@ -105,7 +105,8 @@ def compared():
 def published_of(experiment):
     """The published numbers that an experiment is compared with."""
     name = CONFIG.experiments[experiment].published
-    return str(REPOSITORY / "resources" / "published" / f"{name}.csv")
+    # Relative, so that a repository that was moved does not look like another one.
+    return os.path.relpath(REPOSITORY / "resources" / "published" / f"{name}.csv")
 
 
 def table(name, title):

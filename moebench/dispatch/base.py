@@ -12,20 +12,21 @@ from moebench.routers.base import Routing
 
 
 class Experts(nn.Module):
-    """E two-layer networks with an exact GELU between, x -> gelu(x @ w_in) @ w_out, no biases.
+    """E two-layer networks with an exact GELU between, x -> gelu(x @ w_in.T) @ w_out, no biases.
 
+    Both matrices of an expert are (F, D): so their gradients are the products that run fastest.
     Every expert has matrices of its own: slicing one stacked parameter would make each slice's
     gradient a zero tensor of full size.
     """
 
     def __init__(self, num_experts: int, dim: int, hidden: int):
         super().__init__()
-        self.w_in = nn.ParameterList(torch.empty(dim, hidden) for _ in range(num_experts))
+        self.w_in = nn.ParameterList(torch.empty(hidden, dim) for _ in range(num_experts))
         self.w_out = nn.ParameterList(torch.empty(hidden, dim) for _ in range(num_experts))
 
     def forward(self, x_ND: Tensor, expert: int) -> Tensor:
         """Answer of one expert to the rows of ``x_ND``."""
-        y_ND: Tensor = nn.functional.gelu(x_ND @ self.w_in[expert]) @ self.w_out[expert]
+        y_ND: Tensor = nn.functional.gelu(x_ND @ self.w_in[expert].T) @ self.w_out[expert]
         return y_ND
 
 

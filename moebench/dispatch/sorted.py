@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from moebench.dispatch.base import Dispatch, Experts
 from moebench.routers.base import Routing
@@ -31,8 +32,7 @@ class Sorted(Dispatch):
                 torch.is_grad_enabled(),  # always off where a Function runs
                 x_TD.to(product),
                 routing.weight_N.to(total),
-                *[w.to(product) for w in experts.w_in],
-                *[w.to(product) for w in experts.w_out],
+                *[w.to(product) for w in (*experts.w_in, *experts.w_out)],
             )
         return y_TD
 
@@ -52,7 +52,7 @@ class _Order:
 def _order(routing: Routing) -> _Order:
     assignment_N = routing.expert_N.argsort(stable=True)
     row_N = torch.empty_like(assignment_N)
-    row_N[assignment_N] = torch.arange(len(row_N), device=row_N.device)
+    row_N.scatter_(0, assignment_N, torch.arange(len(row_N), device=row_N.device))
     by_token_N = routing.token_N.argsort(stable=True)
     load_T = torch.bincount(routing.token_N, minlength=routing.num_tokens)
     return _Order(
@@ -66,9 +66,9 @@ def _order(routing: Routing) -> _Order:
 
 
 class _SortedExperts(torch.autograd.Function):
-    """y_t = sum of weight * gelu(x_t @ w_in) @ w_out over the assignments of t, gradients by hand.
+    """y_t = sum of weight * gelu(x_t @ w_in.T) @ w_out over the assignments of token t.
 
-    One Function for the whole layer, because then rows are gathered once for all experts, results
+    One Function with gradients by hand for the whole layer, because then rows are gathered once for all experts, results
     are written where the next step reads them, and the sum per token is one fused kernel.
     """
 
@@ -76,31 +76,28 @@ class _SortedExperts(torch.autograd.Function):
     def forward(
         ctx: Any, order: _Order, keeps: bool, x_TD: Tensor, weight_N: Tensor, *w: Tensor
     ) -> Tensor:
-        E, F = len(w) // 2, w[0].shape[1]
+        E = len(w) // 2
         x_ND = x_TD.index_select(0, order.token_N)
         y_ND = torch.empty_like(x_ND)
-        if keeps:
-            before_NF = x_ND.new_empty(len(x_ND), F)
-            h_NF = torch.empty_like(before_NF)
-            before_E, h_E = (each.split_with_sizes(order.num_rows) for each in (before_NF, h_NF))
-        else:  # all experts share one buffer, which then stays in the cache
-            buffer_NF = x_ND.new_empty(max(order.num_rows), F)
-            before_E = h_E = tuple(buffer_NF[:num_rows] for num_rows in order.num_rows)
         x_E, y_E = (each.split_with_sizes(order.num_rows) for each in (x_ND, y_ND))
-        for x, before, h, y, w_in, w_out in zip(x_E, before_E, h_E, y_E, w[:E], w[E:], strict=True):
-            torch.mm(x, w_in, out=before)
-            torch.ops.aten.gelu.out(before, out=h)
-            torch.mm(h, w_out, out=y)
+        hidden = []
+        for x, y, w_in, w_out in zip(x_E, y_E, w[:E], w[E:], strict=True):
+            before = _product(x, w_in.T)
+            h = functional.gelu(before) if keeps else torch.ops.aten.gelu_(before)
+            _product(h, w_out, out=y)
+            if keeps:
+                hidden += [before, h]
         if keeps:
             ctx.order = order
-            ctx.save_for_backward(weight_N, x_ND, before_NF, h_NF, y_ND, *w)
+            ctx.save_for_backward(weight_N, x_ND, y_ND, *hidden, *w)
         weight_by_token_N = weight_N.index_select(0, order.by_token_N)
         return _sum_per_token(y_ND.to(weight_N.dtype), order, weight_by_token_N)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_TD: Tensor) -> tuple[Tensor | None, ...]:
-        weight_N, x_ND, before_NF, h_NF, y_ND, *w = ctx.saved_tensors
+        weight_N, x_ND, y_ND, *rest = ctx.saved_tensors
+        hidden, w = rest[: len(rest) // 2], rest[len(rest) // 2 :]
         order: _Order = ctx.order
         _, _, needs_x, needs_weight, *needs_w = ctx.needs_input_grad
         grad_ND = grad_TD.index_select(0, order.token_N)
@@ -110,41 +107,51 @@ class _SortedExperts(torch.autograd.Function):
             grad_weight_N = torch.empty_like(inner_N).index_copy_(0, order.assignment_N, inner_N)
         grad_ND *= weight_N.index_select(0, order.assignment_N).unsqueeze(1)
         grad_x_ND = torch.empty_like(x_ND) if needs_x else None
-        grad_w = _grad_through_experts(
-            [
-                each.split_with_sizes(order.num_rows)
-                for each in (x_ND, before_NF, h_NF, grad_ND.to(x_ND.dtype), grad_x_ND)
-                if each is not None
-            ],
-            w,
-            needs_w,
-        )
+        rows = [
+            each.split_with_sizes(order.num_rows)
+            for each in (x_ND, grad_ND.to(x_ND.dtype), grad_x_ND)
+            if each is not None
+        ]
+        grad_w = _grad_through_experts(rows, hidden, w, needs_w)
         grad_x_TD = None if grad_x_ND is None else _sum_per_token(grad_x_ND, order)
         return None, None, grad_x_TD, grad_weight_N, *grad_w
 
 
 def _grad_through_experts(
-    slices: list[tuple[Tensor, ...]], w: list[Tensor], needs_w: list[bool]
+    rows: list[tuple[Tensor, ...]], hidden: list[Tensor], w: list[Tensor], needs_w: list[bool]
 ) -> list[Tensor | None]:
-    """Gradients of all w_in, then all w_out, None where not needed; that of x goes to its slice.
+    """Gradients of all w_in, then all w_out, None where not needed; that of x goes to its rows.
 
-    ``slices`` holds, for each expert, x, w_in's answer before and after the GELU, the gradient of
-    the expert's answer, and, where it is needed, the room for the gradient of x.
+    ``rows`` holds, for each expert, x, the gradient of the expert's answer, and, where it is
+    needed, the room for the gradient of x; ``hidden`` each one's rows before and after the GELU.
     """
     E = len(w) // 2
     grad_w: list[Tensor | None] = [None] * (2 * E)
-    buffer_NF = torch.empty_like(max(slices[1], key=len))
-    for e, (x, before, h, grad, *room) in enumerate(zip(*slices, strict=True)):
+    for e, (x, grad, *room) in enumerate(zip(*rows, strict=True)):
+        before, h = hidden[2 * e], hidden[2 * e + 1]
         if needs_w[E + e]:
-            grad_w[E + e] = h.t() @ grad
+            grad_w[E + e] = h.T @ grad
         if room or needs_w[e]:
-            grad_before = torch.mm(grad, w[E + e].t(), out=buffer_NF[: len(x)])
+            grad_before = _product(grad, w[E + e].T)
             torch.ops.aten.gelu_backward.grad_input(grad_before, before, grad_input=grad_before)
             if needs_w[e]:
-                grad_w[e] = x.t() @ grad_before
+                grad_w[e] = grad_before.T @ x
             if room:
-                torch.mm(grad_before, w[e].t(), out=room[0])
+                _product(grad_before, w[e], out=room[0])
     return grad_w
+
+
+# With more than one thread, MKL is up to a quarter faster at a product with few rows when it is
+# asked for the transposed result; with many rows it is a little slower (docs/log.md).
+_FEW_ROWS = 256
+
+
+def _product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+    """a @ b, into ``out`` where it is given; otherwise either side of the answer is contiguous."""
+    if len(a) > _FEW_ROWS or torch.get_num_threads() == 1 or a.is_cuda:
+        return torch.mm(a, b, out=out)
+    transposed = torch.mm(b.T, a.T)
+    return transposed.T if out is None else out.copy_(transposed.T)
 
 
 def _sum_per_token(y_ND: Tensor, order: _Order, weight_by_token_N: Tensor | None = None) -> Tensor:

@@ -127,8 +127,8 @@ class LanguageModel(nn.Module):
     def _std(self, name: str, parameter: Tensor) -> float:
         if name.startswith("token_embedding"):
             return 1.0
-        # nn.Linear holds (out, in), Experts hold (in, out).
-        fan_in = parameter.shape[0] if ".experts." in name else parameter.shape[1]
+        # nn.Linear and w_in are (out, in), w_out is (in, out).
+        fan_in = parameter.shape[0] if ".w_out." in name else parameter.shape[1]
         writes = ".w_out." in name or name.endswith("attention.out.weight")
         depth = 2 * self.spec.model.num_layers if writes else 1
         return math.sqrt(1 / (fan_in * depth))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from moebench.lm.data import Batch, Tokens
@@ -35,17 +35,7 @@ class Trainer:
         self.setting = setting
         self.seed = spec.seed
         self.model = LanguageModel(spec, tokens.vocab_size, tokens.token_count_V).to(setting.device)
-        matrices = [p for p in self.model.parameters() if p.ndim >= 2]
-        gains = [p for p in self.model.parameters() if p.ndim < 2]
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": spec.training.weight_decay},
-                {"params": gains, "weight_decay": 0.0},
-            ],
-            lr=spec.training.learning_rate,
-            betas=_BETAS,
-            fused=True,
-        )
+        self.optimiser = make_optimiser(self.model, spec.training)
 
     def begin(self, step: int) -> float:
         """Prepare step ``step`` (from 1) and return its learning rate."""
@@ -88,6 +78,21 @@ class Trainer:
         """Go on from a ``state``."""
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
+
+
+def make_optimiser(model: nn.Module, training: TrainingSpec) -> torch.optim.AdamW:
+    """AdamW that decays matrices and leaves gains alone."""
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    gains = [p for p in model.parameters() if p.ndim < 2]
+    return torch.optim.AdamW(
+        [
+            {"params": matrices, "weight_decay": training.weight_decay},
+            {"params": gains, "weight_decay": 0.0},
+        ],
+        lr=training.learning_rate,
+        betas=_BETAS,
+        fused=True,
+    )
 
 
 def learning_rate(training: TrainingSpec, step: int) -> float:

@@ -87,14 +87,18 @@ EDGES = {
 
 
 @every_dispatch
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("edge", EDGES)
-def test_edges_equal_the_reference(name, edge):
+def test_edges_equal_the_reference(name, edge, threads):
+    torch.set_num_threads(threads)
     assert_equals_reference(name, *_case(*EDGES[edge]))
 
 
 @every_dispatch
-def test_many_rows_equal_the_reference(name):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_many_rows_equal_the_reference_with_any_number_of_threads(name, threads):
     """More rows than one pass of a vectorised kernel, unevenly spread."""
+    torch.set_num_threads(threads)
     pairs = [(t, e) for t in range(150) for e in {t % 5, (t * t) % 7}]
     assert_equals_reference(name, *_case(pairs, 150, 7, dim=16, hidden=24))
 

@@ -1,5 +1,6 @@
 """Killed anywhere, run again: nothing is lost."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ def test_killed_workflow_ends_with_the_table_of_an_undisturbed_one(finished):
     folder = finished.folder / "results/runs/unified"
     for rows in folder.glob("softk_*/rows.jsonl"):
         rows.unlink()
+    (finished.folder / "results/tables/unified.csv").unlink()
     process = subprocess.Popen(
         finished.command("all"),
         cwd=finished.folder,
@@ -31,13 +33,12 @@ def test_killed_workflow_ends_with_the_table_of_an_undisturbed_one(finished):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    while not list(folder.glob("softk_*/checkpoint.pt")):
-        assert process.poll() is None, "no checkpoint was ever written"
-        time.sleep(0.01)
-    children = psutil.Process(process.pid).children(recursive=True)
+    children = _wait_for_jobs(process)
     for each in (process.pid, *(child.pid for child in children)):
-        os.kill(each, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(each, signal.SIGKILL)
     process.wait()
+    assert "incomplete" in finished.snakemake("--dry-run").stdout, "the kill came too late"
 
     assert finished.snakemake("--unlock").returncode == 0
     again = finished.snakemake("--rerun-incomplete", "all")
@@ -45,3 +46,14 @@ def test_killed_workflow_ends_with_the_table_of_an_undisturbed_one(finished):
     pd.testing.assert_frame_equal(table(finished), undisturbed)
     assert not list(folder.glob("*/checkpoint.pt"))
     assert finished.planned() == set()
+
+
+def _wait_for_jobs(process):
+    """Processes of a workflow, once training jobs have had the time to start."""
+    while process.poll() is None:
+        children = psutil.Process(process.pid).children(recursive=True)
+        if any("train_router" in " ".join(child.cmdline()) for child in children):
+            time.sleep(2)
+            return children
+        time.sleep(0.05)
+    raise AssertionError("the workflow ended before it could be killed")

@@ -1,0 +1,73 @@
+"""``python -m moebench.bench``: how fast the layer and the training step are on this machine."""
+
+import itertools
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from tqdm import tqdm
+
+from moebench import machine, records
+from moebench.bench import layer as layers
+from moebench.bench import step as steps
+from moebench.bench.peers import Size
+
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+
+Rounds = Annotated[int, typer.Option(min=6, help="measured rounds of each comparison")]
+Rows = Annotated[Path | None, typer.Option(help="write every reading to this file, as JSON lines")]
+
+
+def _several(help_text: str, *default: int) -> Any:
+    """An option that may be repeated."""
+    return typer.Option(
+        min=1, help=f"{help_text}; may be repeated", default_factory=lambda: list(default)
+    )
+
+
+@app.command()
+def layer(
+    tokens: Annotated[list[int], _several("tokens", 512, 4096)],
+    dim: Annotated[list[int], _several("width", 256, 512)],
+    num_experts: Annotated[list[int], _several("experts", 8, 32)],
+    threads: Annotated[list[int], _several("CPU threads", 1, 2)],
+    rounds: Rounds = 11,
+    rows: Rows = None,
+) -> None:
+    """Compare the MoE layer with dense GEMMs, separate GEMMs and transformers' experts."""
+    sizes = [
+        Size(num_tokens=T, dim=D, num_experts=E)
+        for T, D, E in itertools.product(tokens, dim, num_experts)
+    ]
+    print(layers.EXPLANATION, layers.table_head(), sep="\n\n")
+    measured = []
+    for cell, found in layers.measure_layer(sizes, threads, rounds):
+        measured.append((cell, found))
+        tqdm.write(layers.table_line(cell, found))
+    asked, met = layers.targets_met(measured)
+    print(f"{met} of {asked} targets met")
+    if rows:
+        records.write([row for _, found in measured for row in found], rows)
+
+
+@app.command("train_step")
+def train_step(threads: int = 1, rounds: Rounds = 11, rows: Rows = None) -> None:
+    """Compare a training step with the machine's GEMM rate and with the published code's way."""
+    print(steps.EXPLANATION, end="\n\n")
+    found = list(tqdm(steps.measure_step(threads, rounds), total=rounds, unit="round"))
+    print(steps.account(found))
+    if rows:
+        records.write([row for each in found for row in each], rows)
+
+
+def main() -> None:
+    """Run a command; what the machine cannot do is one line and exit code 1."""
+    try:
+        app()
+    except machine.MachineError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

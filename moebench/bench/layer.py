@@ -1,0 +1,123 @@
+"""Speed of the MoE layer against equal work without routing and against transformers' experts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tqdm import tqdm
+
+from moebench import machine, provenance
+from moebench.bench.peers import Peers, Size
+from moebench.bench.turns import Ratio, quiet_rounds, ratio, verdict
+from moebench.lm.setting import prepare
+from moebench.records import Row
+from moebench.spec import TrainingSpec
+
+EXPLANATION = """\
+Speed of the MoE layer (gate, softk, dropless, sorted dispatch, experts; float32) over that of:
+  dense          one feed-forward network of hidden width K*m*d on the same T tokens: two GEMMs with
+                 an exact GELU between, the same active FLOPs, no routing
+  separate       E pairs of GEMMs with a GELU between, on the row counts of this very routing, rows
+                 already in place: no gate, gather or sum; the floor of any dropless layer
+  olmoe_grouped  transformers' OlmoeExperts with experts_implementation='grouped_mm'
+  olmoe_eager    the same with 'eager'. Both are SwiGLU with three matrices, hence as wide as 2/3 of
+                 ours (to a multiple of 8) for the same FLOPs; our routing is given to them free
+Median of round-by-round ratios [95 % bootstrap interval], and the target where there is one.
+'forward' keeps nothing for a backward pass; 'both' is forward and backward, with gradients of
+input, gate weights and matrices. A round counts if other programs left the cores alone."""
+
+PEERS = ("dense", "separate", "olmoe_grouped", "olmoe_eager")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One line of the table: a size, a number of threads, and forward or both."""
+
+    size: Size
+    threads: int
+    passes: str
+
+    def target(self, peer: str) -> float | None:
+        """Smallest ratio asked for; None where nothing is."""
+        if peer == "dense":
+            asked = (
+                {512: 0.65, 4096: 0.80} if (self.size.num_experts, self.threads) == (8, 2) else {}
+            )
+            return asked.get(self.size.num_tokens)
+        return {
+            ("separate", "forward"): 0.80,
+            ("olmoe_grouped", "forward"): 1.0,
+            ("olmoe_grouped", "both"): 1.0,
+            ("olmoe_eager", "forward"): 1.2,
+            ("olmoe_eager", "both"): 1.5,
+        }.get((peer, self.passes))
+
+
+def measure_layer(
+    sizes: Sequence[Size], threads: Sequence[int], num_rounds: int
+) -> Iterator[tuple[Cell, list[Row]]]:
+    """Measure every cell in turn; yields it with one row for each arm and round."""
+    for count in threads:
+        machine.check_threads(count, "--threads")
+    code = provenance.code_digest("moebench.bench.layer", "moebench.dispatch.sorted")
+    cells = [(size, count) for count in threads for size in sizes]
+    with machine.exclusive(), tqdm(total=2 * len(cells) * num_rounds, unit="round") as progress:
+        for size, count in cells:
+            setting = prepare(TrainingSpec(device="cpu", dtype="float32"), count)
+            facts = setting.facts(code, corpus_sha256="")
+            peers = Peers(size)
+            arms = {"forward": peers.forward(), "both": peers.forward_backward()}
+            for passes, each in arms.items():
+                cell = Cell(size=size, threads=count, passes=passes)
+                rows = []
+                for turn, time_s in enumerate(quiet_rounds(each, num_rounds)):
+                    rows += _rows(cell, facts, turn, time_s)
+                    progress.update()
+                yield cell, rows
+
+
+def ratios(rows: Sequence[Row]) -> dict[str, Ratio]:
+    """Our speed over each peer's in the rows of one cell."""
+    ours_s = _times(rows, "moe")
+    return {peer: ratio(_times(rows, peer), ours_s) for peer in PEERS}
+
+
+def table_head() -> str:
+    """Names of the table's columns."""
+    columns = "".join(f"{peer:>32}" for peer in PEERS)
+    return f"threads     T    d   E  passes    ours_s{columns}"
+
+
+def table_line(cell: Cell, rows: Sequence[Row]) -> str:
+    """One line of the table."""
+    ours_s = sorted(_times(rows, "moe"))
+    found = ratios(rows)
+    columns = "".join(f"{verdict(found[peer], cell.target(peer)):>32}" for peer in PEERS)
+    size = cell.size
+    return (
+        f"{cell.threads:7} {size.num_tokens:5} {size.dim:4} {size.num_experts:3}  {cell.passes:7} "
+        f"{ours_s[len(ours_s) // 2]:8.4f}{columns}"
+    )
+
+
+def targets_met(cells: Sequence[tuple[Cell, Sequence[Row]]]) -> tuple[int, int]:
+    """How many targets there are in these cells, and how many of them are met."""
+    met = [
+        found.median >= target
+        for cell, rows in cells
+        for peer, found in ratios(rows).items()
+        if (target := cell.target(peer)) is not None
+    ]
+    return len(met), sum(met)
+
+
+def _times(rows: Sequence[Row], arm: str) -> list[float]:
+    return [row.values["time_s"] for row in rows if row.values["arm"] == arm]
+
+
+def _rows(cell: Cell, facts: dict[str, Any], turn: int, time_s: dict[str, float]) -> list[Row]:
+    spec = asdict(cell.size) | {"passes": cell.passes}
+    return [
+        Row(kind="layer", spec=spec, setting=facts, values={"round": turn, "arm": arm, "time_s": s})
+        for arm, s in time_s.items()
+    ]
