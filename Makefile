@@ -21,7 +21,7 @@ check: $(READY)  ## what to run before every commit
 	@echo "make check: format, lint, types, imports, fast tests, dry run"
 	@$(RUN) ruff format --check --quiet .
 	@$(RUN) ruff check --quiet .
-	@$(RUN) snakefmt --check --quiet Snakefile workflow/Snakefile rules
+	@$(RUN) snakefmt --check Snakefile workflow/Snakefile rules
 	@$(RUN) mypy
 	@$(RUN) lint-imports --no-logo 2>&1 | tail -n 2
 	@$(PYTEST) -m "not slow and not gpu" -rs

@@ -79,9 +79,10 @@ def test_the_lines_of_config_are_valid(copy, overlay, num_runs):
 
 
 def test_the_examples_are_in_good_style(copy):
-    checked = python(copy, "ruff", "check", "moebench")
+    files = [f"moebench/{plug_in}.py" for plug_in in PLUG_INS.values()]
+    checked = python(copy, "ruff", "check", *files)
     assert checked.returncode == 0, checked.stdout
-    formatted = python(copy, "ruff", "format", "--check", "moebench")
+    formatted = python(copy, "ruff", "format", "--check", *files)
     assert formatted.returncode == 0, formatted.stdout
 
 

@@ -83,9 +83,14 @@ def test_any_character_survives_the_files(export_text):
     assert strange.strip() in export.read(files.train) + export.read(files.validation)
 
 
-@pytest.mark.parametrize("text", ["", "\n\n\n", "one document"])
-def test_a_text_that_cannot_be_split_is_one_line_and_leaves_no_file(export_text, tmp_path, text):
-    with pytest.raises(CorpusError, match="cannot be split") as caught:
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("", "is empty"), ("\n\n\n", "is empty"), ("one document", "cannot be split")],
+)
+def test_a_text_that_cannot_be_split_is_one_line_and_leaves_no_file(
+    export_text, tmp_path, text, said
+):
+    with pytest.raises(CorpusError, match=said) as caught:
         export_text(text)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "corpus").exists()
