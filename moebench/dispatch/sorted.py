@@ -68,8 +68,9 @@ def _order(routing: Routing) -> _Order:
 class _SortedExperts(torch.autograd.Function):
     """y_t = sum of weight * gelu(x_t @ w_in.T) @ w_out over the assignments of token t.
 
-    One Function with gradients by hand for the whole layer, because then rows are gathered once for all experts, results
-    are written where the next step reads them, and the sum per token is one fused kernel.
+    One Function with gradients by hand for the whole layer, because then rows are gathered once
+    for all experts, results are written where the next step reads them, and the sum per token is
+    one fused kernel.
     """
 
     @staticmethod
