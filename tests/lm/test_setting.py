@@ -1,0 +1,61 @@
+import itertools
+
+import pytest
+import torch
+
+from moebench.lm.setting import fastest_dtype, prepare
+from moebench.machine import MachineError
+from tests.specs import run_spec
+
+
+def clock_of(float32_s, bfloat16_s):
+    """A clock on which the two products of every round take these times."""
+    ticks = itertools.cycle([0.0, float32_s, 0.0, bfloat16_s])
+    return lambda: next(ticks)
+
+
+@pytest.mark.parametrize(
+    ("float32_s", "bfloat16_s", "chosen"),
+    [
+        (2.0, 1.0, torch.bfloat16),
+        (1.0, 1.0, torch.float32),
+        (1.1, 1.0, torch.float32),
+        (1.0, 50.0, torch.float32),
+    ],
+)
+def test_a_cpu_takes_bfloat16_only_where_it_is_clearly_faster(float32_s, bfloat16_s, chosen):
+    assert fastest_dtype(torch.device("cpu"), clock_of(float32_s, bfloat16_s)) == chosen
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_refused():
+    with pytest.raises(MachineError, match="needs a GPU"):
+        prepare(run_spec(training={"device": "cuda"}).training, threads=1)
+
+
+def test_every_row_says_where_and_how_it_was_measured():
+    facts = prepare(run_spec().training, threads=1).facts("code", "corpus")
+    assert facts["device"] == "cpu"
+    assert facts["dtype"] == "float32"
+    assert facts["threads"] == torch.get_num_threads() == 1
+    assert facts["world_size"] == 1
+    assert not facts["is_oversubscribed"]
+
+
+def test_more_ranks_than_cores_are_called_oversubscribed(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "4096")
+    assert prepare(run_spec().training, threads=1).facts("code", "corpus")["is_oversubscribed"]
+
+
+@pytest.mark.gpu
+def test_a_training_step_on_a_gpu_equals_one_on_a_cpu():
+    from moebench.lm.trainer import Trainer
+    from tests.lm.texts import learnable_tokens
+
+    tokens = learnable_tokens()
+    batch = tokens.training_batch(0, 1, 4, 16)
+    losses = []
+    for device in ("cpu", "cuda"):
+        spec = run_spec(training={"device": device})
+        losses.append(Trainer(spec, tokens, prepare(spec.training, 1)).forward(batch).task.item())
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
