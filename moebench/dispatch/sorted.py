@@ -142,9 +142,8 @@ def _grad_through_experts(
     return grad_w
 
 
-# With more than one thread, MKL is up to a quarter faster at a product with few rows when it is
-# asked for the transposed result; with many rows it is a little slower (docs/log.md).
-_FEW_ROWS = 256
+# With more than one thread and few rows, MKL is faster when it is asked for the transposed result.
+_FEW_ROWS = 64
 
 
 def _product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:

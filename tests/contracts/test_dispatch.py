@@ -99,8 +99,8 @@ def test_edges_equal_the_reference(name, edge, threads):
 def test_many_rows_equal_the_reference_with_any_number_of_threads(name, threads):
     """More rows than one pass of a vectorised kernel, unevenly spread."""
     torch.set_num_threads(threads)
-    pairs = [(t, e) for t in range(150) for e in {t % 5, (t * t) % 7}]
-    assert_equals_reference(name, *_case(pairs, 150, 7, dim=16, hidden=24))
+    pairs = [(t, e) for t in range(300) for e in {t % 5, (t * t) % 7}]
+    assert_equals_reference(name, *_case(pairs, 300, 7, dim=16, hidden=24))
 
 
 @every_dispatch
