@@ -9,9 +9,9 @@ from moebench.routers.base import Router, RouterSetting, Routing
 class Hash(Router):
     """Looks the token id up in a table that spreads the training text evenly over the experts.
 
-    The table is filled greedily: token ids in order of falling frequency, ties in random order,
-    each to the K experts with the least load so far. A token id more frequent than its fair share
-    still overloads its experts, as no fixed table can prevent.
+    The table is filled greedily, choice by choice: token ids from frequent to rare, each to the
+    expert with the least load so far. A token id more frequent than its fair share still overloads
+    its experts, as no fixed table can prevent.
     """
 
     learned = False
@@ -36,14 +36,17 @@ class Hash(Router):
 def _balanced_table(token_count_V: Tensor, num_experts: int, top_k: int, seed: int) -> Tensor:
     """K experts for each token id, long, shape (V, K)."""
     generator = torch.Generator().manual_seed(seed)
-    shuffled_V = torch.randperm(len(token_count_V), generator=generator)
-    falling_V = shuffled_V[token_count_V[shuffled_V].argsort(descending=True, stable=True)]
     # A token id that never occurs still takes up a little room, so that such ids spread as well.
     weight_V = token_count_V.double() + 1 / len(token_count_V)
-    load_E = torch.zeros(num_experts, dtype=torch.double)
     expert_VK = torch.empty(len(token_count_V), top_k, dtype=torch.long)
-    for token_id in falling_V.tolist():
-        expert_K = load_E.argsort(stable=True)[:top_k]
-        expert_VK[token_id] = expert_K
-        load_E[expert_K] += weight_V[token_id]
+    for choice in range(top_k):
+        # In one and the same order, the experts of a token would be those of its neighbours too,
+        # and act as one wide expert; so every choice has an order of its own, falling on the whole.
+        order_V = (weight_V * (1 + torch.rand(len(weight_V), generator=generator))).argsort()
+        load_E = torch.zeros(num_experts, dtype=torch.double)
+        for token_id in order_V.flip(0).tolist():
+            open_E = load_E.index_fill(0, expert_VK[token_id, :choice], torch.inf)
+            expert = open_E.argmin()
+            expert_VK[token_id, choice] = expert
+            load_E[expert] += weight_V[token_id]
     return expert_VK

@@ -291,6 +291,17 @@ def test_hash_table_is_balanced_where_frequencies_allow():
     assert load_E.max() - load_E.min() <= 1000 - 4000 / 4 + 10
 
 
+def test_hash_spreads_every_choice_and_does_not_couple_experts():
+    counts = torch.arange(400).flip(0) + 1
+    setting = RouterSetting(num_experts=8, top_k=2, token_count_V=counts)
+    table_VK = registry.load(Router, "hash")(setting).expert_VK
+    for choice in range(2):
+        load_E = torch.bincount(table_VK[:, choice], weights=counts.double(), minlength=8)
+        assert load_E.max() / load_E.mean() < 1.02
+    couples = {tuple(sorted(pair)) for pair in table_VK.tolist()}
+    assert len(couples) > 20, "of the 28 there are; fixed couples would be one wide expert each"
+
+
 def test_hash_gives_a_token_id_the_same_experts_at_every_position():
     router = make_router("hash", 4, 2)
     ids = torch.tensor([5, 7, 5, 5])
