@@ -58,8 +58,8 @@ class Repository:
         (self.folder / path).write_text(text.replace(old, new))
 
 
-def copy_of_repository(folder, *, source=ROOT):
-    """Copy what git knows or would add, and results where there are any."""
+def copy_of_repository(folder, *, source=ROOT, keep=()):
+    """Copy what git knows or would add, and the folders to keep."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -71,9 +71,8 @@ def copy_of_repository(folder, *, source=ROOT):
         if (source / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source / name, folder / name)
-    for name in ("results", ".snakemake"):
-        if (source / name).is_dir():
-            shutil.copytree(source / name, folder / name)
+    for name in keep:
+        shutil.copytree(source / name, folder / name)
     return Repository(folder)
 
 
@@ -89,7 +88,7 @@ def smoke_run(tmp_path_factory):
 @pytest.fixture
 def finished(smoke_run, tmp_path):
     """A copy of its own, with finished results, for a test that changes something."""
-    return copy_of_repository(tmp_path, source=smoke_run)
+    return copy_of_repository(tmp_path, source=smoke_run, keep=("results", ".snakemake"))
 
 
 @pytest.fixture
