@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PYTEST := $(RUN) pytest --numprocesses=auto
 
-.PHONY: all test check report lock clean
+.PHONY: all test check style types imports plan report lock clean
 
 all: $(READY)  ## measure, tabulate and draw everything that config/config.yaml asks for
 	@echo "make all: running the workflow; results appear in results/"
@@ -18,20 +18,31 @@ test: check  ## every check, also the slow ones
 	@$(PYTEST) -m "slow and not gpu" -rs
 
 check: $(READY)  ## what to run before every commit
-	@echo "make check: format, lint, types, imports, fast tests, dry run"
+	@echo "make check: format, lint, types, imports, plan, fast tests"
+	@$(MAKE) --no-print-directory --jobs --output-sync=target style types imports plan
+	@$(PYTEST) -m "not slow and not gpu" -rs
+
+style:
 	@$(RUN) ruff format --check --quiet .
 	@$(RUN) ruff check --quiet .
 	@$(RUN) snakefmt --check Snakefile workflow/Snakefile rules
+
+types:
 	@$(RUN) mypy
-	@$(RUN) lint-imports --no-logo 2>&1 | tail -n 2
-	@$(PYTEST) -m "not slow and not gpu" -rs
+
+imports:
+	@$(RUN) lint-imports --no-logo
+
+plan:
 	@$(RUN) snakemake --lint
 	@$(RUN) snakemake --dry-run --quiet all --cores $(CORES)
 
 report: $(READY)  ## report.html, from finished results
 	@echo "make report: writing report.html"
-	@$(RUN) snakemake --report report.html 2>&1 | tee results/logs/report.log
-	@! grep --quiet WARNING results/logs/report.log
+	@mkdir -p results/logs
+	@$(RUN) snakemake --report report.html > results/logs/report.log 2>&1 || { \
+	  cat results/logs/report.log; exit 1; }
+	@! grep WARNING results/logs/report.log
 
 lock: $(READY)  ## resolve every version anew
 	@$(RUN) python envs/lock.py
