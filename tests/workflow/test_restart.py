@@ -25,7 +25,8 @@ def test_killed_workflow_ends_with_the_table_of_an_undisturbed_one(finished):
     folder = finished.folder / "results/runs/unified"
     for rows in folder.glob("softk_*/rows.jsonl"):
         rows.unlink()
-    (finished.folder / "results/tables/unified.csv").unlink()
+    for name in ("unified.csv", "unified_summary.csv"):
+        (finished.folder / "results/tables" / name).unlink()
     process = subprocess.Popen(
         finished.command("all"),
         cwd=finished.folder,
