@@ -39,7 +39,8 @@ def test_killed_workflow_ends_with_the_table_of_an_undisturbed_one(finished):
         with contextlib.suppress(ProcessLookupError):
             os.kill(each, signal.SIGKILL)
     process.wait()
-    assert "incomplete" in finished.snakemake("--dry-run").stdout, "the kill came too late"
+    left = len(list(folder.glob("softk_*/rows.jsonl")))
+    assert left < 4, "the kill came too late"
 
     assert finished.snakemake("--unlock").returncode == 0
     again = finished.snakemake("--rerun-incomplete", "all")
