@@ -51,17 +51,14 @@ rule all:
     default_target: True
     input:
         [
-            f"results/figures/{experiment}_{figure}.{ending}"
-            for experiment, wanted in CONFIG.experiments.items()
-            for figure in wanted.figures
+            f"results/figures/{name}_{figure}.{ending}"
+            for name, figures in CONFIG.figures.items()
+            for figure in figures
             for ending in ("svg", "png", "json")
         ],
         [
             f"results/tables/{experiment}_summary.csv"
             for experiment in CONFIG.experiments
         ],
-        [
-            f"results/report/{experiment}_findings.html"
-            for experiment in CONFIG.experiments
-        ],
+        [f"results/report/{name}_findings.html" for name in CONFIG.figures],
         "results/report/environment.html",

@@ -22,6 +22,8 @@ rule draw_figure:
         "results/logs/draw_figure/{experiment}_{figure}.log",
     conda:
         "../envs/draw.yaml"
+    wildcard_constraints:
+        experiment="|".join(CONFIG.figures),
     params:
         code=lambda w: sidecar.code(
             "moebench.figures.base", f"moebench.figures.{w.figure}"
@@ -61,11 +63,7 @@ rule write_findings:
 
 rule describe_environment:
     input:
-        [f"results/runs/{name}/rows.jsonl" for name in RUNS],
-        [
-            f"results/runs/{experiment}/timing/rows.jsonl"
-            for experiment in CONFIG.experiments
-        ],
+        all_rows(),
     output:
         rst="results/report/environment.rst",
         html=report(

@@ -95,6 +95,20 @@ def code_of(entry, runs):
     return sidecar.code(entry, *plugins)
 
 
+def all_rows():
+    """Every file of rows: the finished runs, and what was timed."""
+    trained = [f"results/runs/{name}/rows.jsonl" for name in RUNS]
+    timed = [
+        f"results/runs/{experiment}/timing/rows.jsonl"
+        for experiment in CONFIG.experiments
+    ]
+    return trained + timed
+
+
+# The table that has the name of its experiment or room and nothing else.
+MAIN_TABLES = ("runs",)
+
+
 def figure_tables(wildcards):
     """The tables that a figure draws."""
     wanted = registry.constant("figures", wildcards.figure, "columns")
@@ -102,10 +116,9 @@ def figure_tables(wildcards):
 
 
 def table_of(experiment, name):
-    """Path of a table of an experiment; the table of runs has the experiment's own name."""
-    return (
-        f"results/tables/{experiment if name == 'runs' else f'{experiment}_{name}'}.csv"
-    )
+    """Path of a table of an experiment or room."""
+    ending = "" if name in MAIN_TABLES else f"_{name}"
+    return f"results/tables/{experiment}{ending}.csv"
 
 
 def compared():

@@ -9,9 +9,8 @@ from tqdm import tqdm
 from moebench import machine, provenance
 from moebench.bench.peers import Peers, Size
 from moebench.bench.turns import Ratio, quiet_rounds, ratio, verdict
-from moebench.lm.setting import prepare
 from moebench.records import Row
-from moebench.spec import TrainingSpec
+from moebench.setting import prepare
 
 EXPLANATION = """\
 Speed of the MoE layer (gate, softk, dropless, sorted dispatch, experts; float32) over that of:
@@ -63,8 +62,8 @@ def measure_layer(
     cells = [(size, count) for count in threads for size in sizes]
     with machine.exclusive(), tqdm(total=2 * len(cells) * num_rounds, unit="round") as progress:
         for size, count in cells:
-            setting = prepare(TrainingSpec(device="cpu", dtype="float32"), count)
-            facts = setting.facts(code, corpus_sha256="")
+            setting = prepare("cpu", "float32", count)
+            facts = setting.facts(code)
             peers = Peers(size)
             arms = {"forward": peers.forward(), "both": peers.forward_backward()}
             for passes, each in arms.items():

@@ -10,10 +10,10 @@ from moebench import machine, provenance
 from moebench.bench.legacy import LegacyLayer
 from moebench.bench.turns import Arm, quiet_rounds, ratio, verdict
 from moebench.lm.data import Tokens
-from moebench.lm.setting import Setting, prepare
 from moebench.lm.trainer import Trainer, make_optimiser
 from moebench.moe import MoELayer
 from moebench.records import Row
+from moebench.setting import Setting, prepare
 from moebench.spec import ModelSpec, RunSpec, TrainingSpec
 
 EXPLANATION = """\
@@ -55,8 +55,8 @@ def measure_step(threads: int, num_rounds: int) -> Iterator[list[Row]]:
     """Measure round by round; yields one row for each arm."""
     machine.check_threads(threads, "--threads")
     with machine.exclusive():
-        setting = prepare(step_spec().training, threads)
-        facts = setting.facts(provenance.code_digest("moebench.bench.step"), corpus_sha256="")
+        setting = prepare("cpu", "float32", threads)
+        facts = setting.facts(provenance.code_digest("moebench.bench.step"))
         trainers = {
             "dropless": _trainer("none", setting),
             "ours": _trainer("position", setting),

@@ -24,8 +24,7 @@ class Figure(ABC):
     """A drawing of tables, and nothing but tables: equal tables give equal bytes.
 
     ``columns`` names the tables a figure draws and the columns it needs of each; it is a literal,
-    because the workflow reads it from the source to know the figure's inputs. ``summary`` is always
-    among them: it holds the arms.
+    because the workflow reads it from the source to know the figure's inputs.
     """
 
     columns: ClassVar[dict[str, tuple[str, ...]]]
@@ -38,6 +37,21 @@ class Figure(ABC):
     def caption(self, tables: Tables) -> str:
         """One paragraph: what is drawn, what was found, and what could not be drawn."""
 
+    def refuse(self, tables: Tables) -> None:
+        """Raise ValueError for tables that have all columns, and yet cannot be drawn."""
+
+
+class ArmFigure(Figure):
+    """A drawing with one marker per arm; table ``summary`` holds the arms."""
+
+    def refuse(self, tables: Tables) -> None:
+        """Refuse arms that router and capacity factor do not tell apart."""
+        if tables["summary"].duplicated(ARM).any():
+            raise ValueError(
+                f"figure {name_of(self)}: a router occurs twice at one capacity factor, so "
+                "something else is swept too; give each of its values an experiment of its own"
+            )
+
 
 def render(figure: Figure, tables: Tables) -> Canvas:
     """Check the tables and draw them in the house style; ValueError for a missing column."""
@@ -48,7 +62,7 @@ def render(figure: Figure, tables: Tables) -> Canvas:
 
 def check(figure: Figure, tables: Tables) -> None:
     """Refuse tables that lack what the figure draws."""
-    name = type(figure).__module__.rpartition(".")[2]
+    name = name_of(figure)
     for table, columns in figure.columns.items():
         if table not in tables:
             raise ValueError(f"figure {name} draws table {table!r}; given: {', '.join(tables)}")
@@ -62,11 +76,12 @@ def check(figure: Figure, tables: Tables) -> None:
             raise ValueError(
                 f"figure {name}: table {table!r} has no rows; run the experiment first"
             )
-    if tables["summary"].duplicated(ARM).any():
-        raise ValueError(
-            f"figure {name}: a router occurs twice at one capacity factor, so something else is "
-            "swept too; give each of its values an experiment of its own"
-        )
+    figure.refuse(tables)
+
+
+def name_of(figure: Figure) -> str:
+    """What the config calls a figure."""
+    return type(figure).__module__.rpartition(".")[2]
 
 
 def rows(table: pd.DataFrame) -> list[Any]:

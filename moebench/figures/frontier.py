@@ -9,14 +9,14 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from moebench.figures import style
-from moebench.figures.base import Figure, Tables, rows
+from moebench.figures.base import ArmFigure, Tables, rows
 from moebench.figures.labelling import Label, place
 from moebench.figures.notes import join, write_below
 
 UNSURE = (0.05, 0.95)  # membership of the frontier is open between these probabilities
 
 
-class Frontier(Figure):
+class Frontier(ArmFigure):
     """One marker per router and capacity factor, with intervals both ways."""
 
     columns = {

@@ -8,12 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from moebench.figures import style
-from moebench.figures.base import Figure, Tables, highest, lowest, rows
+from moebench.figures.base import ArmFigure, Tables, highest, lowest, rows
 from moebench.figures.labelling import Label, place
 from moebench.figures.notes import join, router_handles, write_below
 
 
-class GateBalance(Figure):
+class GateBalance(ArmFigure):
     """One marker per router and capacity factor; entropy of the gate over all experts."""
 
     columns = {

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from moebench.figures import style
-from moebench.figures.base import Figure, Tables, highest, rows
+from moebench.figures.base import ArmFigure, Tables, highest, rows
 from moebench.figures.notes import join, router_handles, write_below
 
 PANELS = {
@@ -16,7 +16,7 @@ PANELS = {
 }
 
 
-class LoadVsPpl(Figure):
+class LoadVsPpl(ArmFigure):
     """Two panels with one perplexity axis; a line joins the capacity factors of a router."""
 
     columns = {

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from moebench.figures import style
-from moebench.figures.base import Figure, Tables, lowest
+from moebench.figures.base import ArmFigure, Tables, lowest
 from moebench.figures.notes import join, write_below
 
 PANELS = {
@@ -19,7 +19,7 @@ WINDOWS_PER_RUN = 30  # a running mean over this fraction of the steps
 FIRST_SHOWN = 0.1  # share of the steps that may lie above a panel
 
 
-class Overlay(Figure):
+class Overlay(ArmFigure):
     """A column per capacity factor, a row per quantity, a line and a band per router."""
 
     columns = {

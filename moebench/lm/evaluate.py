@@ -16,8 +16,8 @@ from moebench.analysis.load import load_cv, max_vio
 from moebench.analysis.rates import bits_per_byte, perplexity
 from moebench.lm.data import Tokens
 from moebench.lm.model import LanguageModel
-from moebench.lm.setting import Setting
 from moebench.moe import LayerOutput
+from moebench.setting import Setting
 
 Values = dict[str, Any]
 

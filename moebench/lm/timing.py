@@ -11,9 +11,9 @@ from moebench import machine
 from moebench.analysis.rates import tokens_per_s
 from moebench.lm.data import Batch, Tokens
 from moebench.lm.evaluate import Values
-from moebench.lm.setting import Setting, prepare
 from moebench.lm.trainer import Trainer
 from moebench.records import Row
+from moebench.setting import Setting, prepare
 from moebench.spec import RunSpec, TimingSpec
 
 Clock = Callable[[], float]
@@ -28,11 +28,13 @@ def time_arms(specs: Sequence[RunSpec], tokens: Tokens, timing: TimingSpec, code
     """
     machine.check_threads(timing.threads, "timing.threads")
     with machine.exclusive():
-        settings = [prepare(spec.training, timing.threads) for spec in specs]
+        settings = [
+            prepare(spec.training.device, spec.training.dtype, timing.threads) for spec in specs
+        ]
         arms = [
             Trainer(spec, tokens, setting) for spec, setting in zip(specs, settings, strict=True)
         ]
-        facts = [setting.facts(code, tokens.corpus_sha256) for setting in settings]
+        facts = [setting.facts(code, corpus_sha256=tokens.corpus_sha256) for setting in settings]
         rows = []
         order = random.Random(0)
         gc.collect()

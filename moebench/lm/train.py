@@ -13,9 +13,9 @@ from moebench import machine, provenance
 from moebench.analysis.rates import perplexity
 from moebench.lm.data import Tokens
 from moebench.lm.evaluate import Values, score
-from moebench.lm.setting import Setting, prepare
 from moebench.lm.trainer import Trainer
 from moebench.records import Row
+from moebench.setting import Setting, prepare
 from moebench.spec import RunSpec
 
 _PROGRESS_S = 5  # at most one line of progress in so many seconds
@@ -37,8 +37,8 @@ def train(spec: RunSpec, tokens: Tokens, checkpoint: Path, code: str) -> list[Ro
     gone after a finished one. ``code`` is the digest of the code; a checkpoint of other code,
     another spec or another text is not gone on from.
     """
-    setting = prepare(spec.training, spec.training.threads)
-    facts = setting.facts(code, tokens.corpus_sha256)
+    setting = prepare(spec.training.device, spec.training.dtype, spec.training.threads)
+    facts = setting.facts(code, corpus_sha256=tokens.corpus_sha256)
     trainer = Trainer(spec, tokens, setting)
     identity = _identity(spec, facts)
     progress = _resume(trainer, checkpoint, identity)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from moebench.lm.data import Batch, Tokens
 from moebench.lm.model import LanguageModel
-from moebench.lm.setting import Setting
+from moebench.setting import Setting
 from moebench.spec import RunSpec, TrainingSpec
 
 _BETAS = (0.9, 0.95)

@@ -12,13 +12,15 @@ PER_RUN = ("time",)  # differs with every row and says nothing about the machine
 
 def page(rows: Sequence[Row]) -> list[str]:
     """Parts of the page on settings and machine."""
-    specs, settings = ([getattr(row, part) for row in rows] for part in ("spec", "setting"))
-    return [
-        rst.heading("Machine and software", 1),
-        rst.table(["what", "value"], distinct(settings)),
-        rst.heading("Settings of the runs", 1),
-        rst.table(["key", "value"], distinct(specs)),
-    ]
+    machine = distinct([row.setting for row in rows])
+    parts = [rst.heading("Machine and software", 1), rst.table(["what", "value"], machine)]
+    for name in dict.fromkeys(row.spec["experiment"] for row in rows):
+        specs = [row.spec for row in rows if row.spec["experiment"] == name]
+        parts += [
+            rst.heading(f"Settings of {name}", 1),
+            rst.table(["key", "value"], distinct(specs)),
+        ]
+    return parts
 
 
 def distinct(records: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -43,6 +43,22 @@ def distinct(values: list[Any]) -> list[Any]:
     return values
 
 
+def drawing(*tables: str) -> AfterValidator:
+    """Refuse figures that draw other tables than these."""
+
+    def checked(names: list[str]) -> list[str]:
+        for name in names:
+            missing = set(registry.constant("figures", name, "columns")) - set(tables)
+            if missing:
+                raise ValueError(
+                    f"figure {name!r} draws {', '.join(sorted(missing))}; here there is only "
+                    f"{', '.join(tables)}"
+                )
+        return names
+
+    return AfterValidator(checked)
+
+
 def _seeds(values: list[int]) -> list[int]:
     if not values or min(values) < 0:
         raise ValueError(f"{values} must be one or more integers >= 0")

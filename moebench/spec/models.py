@@ -4,10 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     Field,
     SerializeAsAny,
-    ValidationInfo,
     create_model,
     field_validator,
     model_validator,
@@ -15,6 +13,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from moebench import registry
+from moebench.spec.base import RoomSpec, Spec
 from moebench.spec.kinds import (
     BASELINES,
     BaselineName,
@@ -27,24 +26,13 @@ from moebench.spec.kinds import (
     Seeds,
     TokenizerName,
     distinct,
+    drawing,
     unit,
 )
 from moebench.spec.problems import check_options, one_of
 
 # Keys that mean nothing to a model without a gate.
 ROUTED_ONLY = ("model.capacity_factor", "model.drop_policy", "model.dispatch")
-
-
-class Spec(BaseModel):
-    """Frozen, strict about types, and without a place for unknown keys."""
-
-    model_config = registry.STRICT
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _numbers_as_text(cls, value: Any, info: ValidationInfo) -> Any:
-        assert info.field_name is not None
-        return registry.number(value, cls.model_fields[info.field_name].annotation)
 
 
 class ModelSpec(Spec):
@@ -208,9 +196,11 @@ class ExperimentSpec(Spec):
     sweep: dict[str, list[Any]] = Field(
         {}, description="dotted key under model or training: the values it takes in turn"
     )
-    figures: Annotated[list[FigureName], AfterValidator(distinct)] = Field(
-        [], description="what to draw"
-    )
+    figures: Annotated[
+        list[FigureName],
+        AfterValidator(distinct),
+        drawing("runs", "summary", "curves", "contrasts"),
+    ] = Field([], description="what to draw")
     published: str | None = Field(
         None, description="a file in resources/published, without its ending, to compare with"
     )
@@ -276,7 +266,21 @@ class Config(Spec):
     def _asks_for_something(cls, given: dict[str, ExperimentSpec]) -> dict[str, ExperimentSpec]:
         if not given:
             raise ValueError("describe at least one experiment")
+        taken = [name for name in given if name in cls.model_fields]
+        if taken:
+            raise ValueError(f"{taken[0]!r} is a key of the config; choose another name")
         return given
+
+    @property
+    def rooms(self) -> dict[str, RoomSpec]:
+        """What is measured besides the experiments that train a language model, by its key."""
+        return {key: value for key, value in self if isinstance(value, RoomSpec)}
+
+    @property
+    def figures(self) -> dict[str, list[str]]:
+        """Figures to draw, by the experiment or room they belong to."""
+        wanted = {**self.experiments, **self.rooms}
+        return {name: each.figures for name, each in wanted.items()}
 
 
 class RunSpec(Spec):

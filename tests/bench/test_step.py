@@ -5,18 +5,18 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from moebench.bench.legacy import LegacyLayer
 from moebench.bench.step import account, measure_step, model_flops, step_spec
-from moebench.lm.setting import prepare
 from moebench.lm.trainer import Trainer
 from moebench.machine import MachineError, num_cores
 from moebench.moe import MoELayer
 from moebench.records import Row
+from moebench.setting import prepare
 from tests.lm.texts import learnable_tokens
 from tests.specs import run_spec
 
 
 def small_trainer(**model):
     spec = run_spec(dim=16, drop_policy="none", **model)
-    return Trainer(spec, learnable_tokens(), prepare(spec.training, threads=1))
+    return Trainer(spec, learnable_tokens(), prepare("cpu", "float32", 1))
 
 
 def test_model_flops_are_those_that_a_step_executes():

@@ -3,10 +3,10 @@ import itertools
 import pytest
 
 from moebench.lm import timing as timing_module
-from moebench.lm.setting import prepare
 from moebench.lm.timing import time_arms, timed_step
 from moebench.lm.trainer import Trainer
 from moebench.machine import MachineError, num_cores
+from moebench.setting import prepare
 from moebench.spec import TimingSpec
 from tests.lm.texts import learnable_tokens
 from tests.specs import run_spec
@@ -14,7 +14,7 @@ from tests.specs import run_spec
 
 def arm(router="softk"):
     spec = run_spec(router)
-    return Trainer(spec, learnable_tokens(), prepare(spec.training, 1))
+    return Trainer(spec, learnable_tokens(), prepare("cpu", "float32", 1))
 
 
 def test_parts_of_a_step_are_read_off_the_clock_in_order():

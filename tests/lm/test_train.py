@@ -12,9 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from moebench.lm import train as train_module
 from moebench.lm.evaluate import score
 from moebench.lm.model import LanguageModel
-from moebench.lm.setting import prepare
 from moebench.lm.train import train
 from moebench.lm.trainer import Trainer, learning_rate
+from moebench.setting import prepare
 from moebench.spec import BASELINES
 from tests.lm.texts import VOCAB_SIZE, learnable_tokens
 from tests.specs import run_spec
@@ -100,8 +100,8 @@ def test_a_run_killed_at_random_moments_ends_with_bit_identical_losses(tmp_path)
 @pytest.mark.parametrize("change", ["code", "spec", "text"])
 def test_a_checkpoint_of_another_run_is_not_gone_on_from(change, tmp_path, capsys):
     spec, tokens, code = run_spec(training={"checkpoint_every": 5}), learnable_tokens(), "test"
-    setting = prepare(spec.training, 1)
-    identity = train_module._identity(spec, setting.facts(code, tokens.corpus_sha256))
+    setting = prepare("cpu", "float32", 1)
+    identity = train_module._identity(spec, setting.facts(code, corpus_sha256=tokens.corpus_sha256))
     stale = train_module.Progress(step=5, readings=[("train_step", {"step": 99})])
     train_module._save(Trainer(spec, tokens, setting), stale, tmp_path / "c.pt", identity)
     if change == "code":
@@ -167,7 +167,7 @@ def test_learning_rate_warms_up_peaks_and_falls_to_nearly_nothing():
 
 def test_the_score_does_not_depend_on_training_mode_or_order_of_calls():
     spec, tokens = run_spec(dropout=0.5), learnable_tokens()
-    setting = prepare(spec.training, 1)
+    setting = prepare("cpu", "float32", 1)
     model = Trainer(spec, tokens, setting).model
     model.train()
     first, second = (score(model, tokens, setting, batch_size=4) for _ in range(2))
@@ -178,9 +178,9 @@ def test_bits_per_byte_charges_all_nats_to_all_bytes():
     spec = run_spec()
     tokens = dataclasses.replace(learnable_tokens(), num_validation_bytes=1400)
     values = score(
-        Trainer(spec, tokens, prepare(spec.training, 1)).model,
+        Trainer(spec, tokens, prepare("cpu", "float32", 1)).model,
         tokens,
-        prepare(spec.training, 1),
+        prepare("cpu", "float32", 1),
         batch_size=4,
     )
     assert values["val_bits_per_byte"] == pytest.approx(
@@ -191,7 +191,7 @@ def test_bits_per_byte_charges_all_nats_to_all_bytes():
 def test_routing_statistics_are_those_counted_by_hand():
     spec = run_spec("hash", capacity_factor=1.0, training={"seq_len": 50, "batch_size": 14})
     tokens = learnable_tokens(num_validation=700)
-    trainer = Trainer(spec, tokens, prepare(spec.training, 1))
+    trainer = Trainer(spec, tokens, prepare("cpu", "float32", 1))
     values = score(trainer.model, tokens, trainer.setting, batch_size=14)
     table_VK = trainer.model.moe_layers()[0].router.expert_VK
     [(input_BS, _)] = tokens.validation_batches(14, 50)
@@ -205,7 +205,7 @@ def test_routing_statistics_are_those_counted_by_hand():
 
 def test_divergence_is_an_error_and_not_a_number():
     spec, tokens = run_spec(), learnable_tokens()
-    setting = prepare(spec.training, 1)
+    setting = prepare("cpu", "float32", 1)
     model = Trainer(spec, tokens, setting).model
     with torch.no_grad():
         model.head.weight.fill_(float("nan"))

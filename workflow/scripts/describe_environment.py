@@ -6,7 +6,5 @@ from moebench import records
 from moebench.report import rst, settings
 
 with job(snakemake):
-    rows = [
-        row for path in snakemake.input for row in records.read([path], ["final", "timed_step"])
-    ]
+    rows = [row for path in snakemake.input for row in records.read([path])]
     rst.write(settings.page(rows), snakemake.output.rst, snakemake.output.html)

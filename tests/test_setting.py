@@ -3,8 +3,8 @@ import itertools
 import pytest
 import torch
 
-from moebench.lm.setting import fastest_dtype, prepare
 from moebench.machine import MachineError
+from moebench.setting import fastest_dtype, prepare
 from tests.specs import run_spec
 
 
@@ -30,11 +30,11 @@ def test_a_cpu_takes_bfloat16_only_where_it_is_clearly_faster(float32_s, bfloat1
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_refused():
     with pytest.raises(MachineError, match="needs a GPU"):
-        prepare(run_spec(training={"device": "cuda"}).training, threads=1)
+        prepare("cuda", "auto", 1)
 
 
 def test_every_row_says_where_and_how_it_was_measured():
-    facts = prepare(run_spec().training, threads=1).facts("code", "corpus")
+    facts = prepare("cpu", "auto", 1).facts("code")
     assert facts["device"] == "cpu"
     assert facts["dtype"] == "float32"
     assert facts["threads"] == torch.get_num_threads() == 1
@@ -42,9 +42,8 @@ def test_every_row_says_where_and_how_it_was_measured():
     assert not facts["is_oversubscribed"]
 
 
-def test_more_ranks_than_cores_are_called_oversubscribed(monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "4096")
-    assert prepare(run_spec().training, threads=1).facts("code", "corpus")["is_oversubscribed"]
+def test_more_ranks_than_cores_are_called_oversubscribed():
+    assert prepare("cpu", "auto", 1).facts("code", world_size=4096)["is_oversubscribed"]
 
 
 @pytest.mark.gpu
@@ -57,5 +56,7 @@ def test_a_training_step_on_a_gpu_equals_one_on_a_cpu():
     losses = []
     for device in ("cpu", "cuda"):
         spec = run_spec(training={"device": device})
-        losses.append(Trainer(spec, tokens, prepare(spec.training, 1)).forward(batch).task.item())
+        losses.append(
+            Trainer(spec, tokens, prepare(device, "float32", 1)).forward(batch).task.item()
+        )
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)

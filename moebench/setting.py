@@ -1,7 +1,6 @@
 """The setting of a measurement, chosen, applied and written down: device, number type, threads."""
 
 import contextlib
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from typing import Any
 import torch
 
 from moebench import machine, provenance
-from moebench.spec import TrainingSpec
 
 # bfloat16 must be this much faster in a probe to be chosen on a CPU, where it is often emulated.
 _CLEARLY_FASTER = 1.2
@@ -44,9 +42,8 @@ class Setting:
         """Largest memory allocated on the GPU so far; None without one."""
         return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else None
 
-    def facts(self, code: str, corpus_sha256: str) -> dict[str, Any]:
-        """What every row repeats of its setting."""
-        world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    def facts(self, code: str, world_size: int = 1, **more: Any) -> dict[str, Any]:
+        """What every row repeats of its setting; ``more`` is what only some jobs have."""
         return {
             "device": _device_name(self.device),
             "dtype": str(self.dtype).removeprefix("torch."),
@@ -61,28 +58,27 @@ class Setting:
             "moebench": version("moebench"),
             "commit": provenance.commit(),
             "code_digest": code,
-            "corpus_sha256": corpus_sha256,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            **more,
         }
 
 
-def prepare(training: TrainingSpec, threads: int) -> Setting:
-    """Choose device and number type, and set up this process for them.
+def prepare(device: str, dtype: str, threads: int) -> Setting:
+    """Choose device and number type, either of which may be ``auto``, and set up this process.
 
-    Raises MachineError where the config asks for a GPU and there is none.
+    Raises MachineError where a GPU is asked for and there is none.
     """
-    if training.device == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not torch.cuda.is_available():
         raise machine.MachineError(
-            "training.device: 'cuda' needs a GPU that torch can use, and there is none; "
+            "device: 'cuda' needs a GPU that torch can use, and there is none; "
             "set it to 'cpu' or 'auto'"
         )
-    has_gpu = training.device != "cpu" and torch.cuda.is_available()
-    device = torch.device("cuda" if has_gpu else "cpu")
+    chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
     keeps_freed_memory = machine.keep_freed_memory()
     torch.set_num_threads(threads)
     return Setting(
-        device=device,
-        dtype=_DTYPES[training.dtype] if training.dtype != "auto" else fastest_dtype(device),
+        device=chosen,
+        dtype=_DTYPES[dtype] if dtype != "auto" else fastest_dtype(chosen),
         threads=threads,
         keeps_freed_memory=keeps_freed_memory,
     )
