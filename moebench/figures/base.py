@@ -17,17 +17,18 @@ from moebench import provenance, registry, sidecar
 from moebench.figures import notes, style
 
 Tables = Mapping[str, pd.DataFrame]
-ARM = ["router", "capacity_factor"]  # what tells the markers of a figure apart
 
 
 class Figure(ABC):
     """A drawing of tables, and nothing but tables: equal tables give equal bytes.
 
     ``columns`` names the tables a figure draws and the columns it needs of each; it is a literal,
-    because the workflow reads it from the source to know the figure's inputs.
+    because the workflow reads it from the source to know the figure's inputs. ``keys`` names the
+    columns that tell the rows of a table apart, where the drawing relies on it.
     """
 
     columns: ClassVar[dict[str, tuple[str, ...]]]
+    keys: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     @abstractmethod
     def draw(self, tables: Tables) -> Canvas:
@@ -37,20 +38,11 @@ class Figure(ABC):
     def caption(self, tables: Tables) -> str:
         """One paragraph: what is drawn, what was found, and what could not be drawn."""
 
-    def refuse(self, tables: Tables) -> None:
-        """Raise ValueError for tables that have all columns, and yet cannot be drawn."""
-
 
 class ArmFigure(Figure):
     """A drawing with one marker per arm; table ``summary`` holds the arms."""
 
-    def refuse(self, tables: Tables) -> None:
-        """Refuse arms that router and capacity factor do not tell apart."""
-        if tables["summary"].duplicated(ARM).any():
-            raise ValueError(
-                f"figure {name_of(self)}: a router occurs twice at one capacity factor, so "
-                "something else is swept too; give each of its values an experiment of its own"
-            )
+    keys = {"summary": ("router", "capacity_factor")}
 
 
 def render(figure: Figure, tables: Tables) -> Canvas:
@@ -62,7 +54,7 @@ def render(figure: Figure, tables: Tables) -> Canvas:
 
 def check(figure: Figure, tables: Tables) -> None:
     """Refuse tables that lack what the figure draws."""
-    name = name_of(figure)
+    name = type(figure).__module__.rpartition(".")[2]
     for table, columns in figure.columns.items():
         if table not in tables:
             raise ValueError(f"figure {name} draws table {table!r}; given: {', '.join(tables)}")
@@ -76,12 +68,12 @@ def check(figure: Figure, tables: Tables) -> None:
             raise ValueError(
                 f"figure {name}: table {table!r} has no rows; run the experiment first"
             )
-    figure.refuse(tables)
-
-
-def name_of(figure: Figure) -> str:
-    """What the config calls a figure."""
-    return type(figure).__module__.rpartition(".")[2]
+    for table, key in figure.keys.items():
+        if tables[table].duplicated(list(key)).any():
+            raise ValueError(
+                f"figure {name}: several rows of table {table!r} have one {' and '.join(key)}, so "
+                "something else is swept too; give each of its values an experiment of its own"
+            )
 
 
 def rows(table: pd.DataFrame) -> list[Any]:
