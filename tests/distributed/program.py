@@ -51,7 +51,7 @@ def check_traffic(group):
 
 
 def check_collectives(group):
-    """Collectives whose result is not the one worked out by hand, uneven and empty rows included."""
+    """Collectives that do not give what was worked out by hand, for uneven and empty rows too."""
     W, rank = group.world_size, group.rank
     new = {"dtype": torch.float64, "device": group.device}
     wrong = []

@@ -1,4 +1,4 @@
-"""Ranks that die, and launchers and libraries that are not there: one line, soon, and nobody left."""
+"""Ranks that die, libraries and devices that are not there: one line, soon, and nobody left."""
 
 import os
 import socket
