@@ -12,6 +12,13 @@ from moebench.spec.models import (
     TimingSpec,
     TrainingSpec,
 )
+from moebench.spec.parallel import (
+    LayoutCellSpec,
+    LinkSpec,
+    ParallelSpec,
+    ProtocolSpec,
+    SweepSpec,
+)
 from moebench.spec.problems import ConfigError
 
 __all__ = [
@@ -21,8 +28,13 @@ __all__ = [
     "ConfigError",
     "CorpusSpec",
     "ExperimentSpec",
+    "LayoutCellSpec",
+    "LinkSpec",
     "ModelSpec",
+    "ParallelSpec",
+    "ProtocolSpec",
     "RunSpec",
+    "SweepSpec",
     "TimingSpec",
     "TrainingSpec",
     "expand",

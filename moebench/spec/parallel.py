@@ -1,0 +1,330 @@
+"""The parallel room: which layouts to measure at which sizes, and how."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, field_validator
+
+from moebench import registry
+from moebench.spec.base import RoomSpec, Spec
+from moebench.spec.kinds import (
+    CommunicatorName,
+    FigureName,
+    LayoutName,
+    Name,
+    distinct,
+    drawing,
+    unit,
+)
+from moebench.spec.problems import Problem
+
+EXPERIMENT = "parallel"
+AS_RANKS = "ranks"  # as many experts as ranks
+RANKS = "{ranks}"
+
+Direction = Literal["forward", "forward_backward"]
+
+
+def _values(values: list[Any]) -> list[Any]:
+    if not values:
+        raise ValueError("there is no value to take; give at least one")
+    return distinct(values)
+
+
+_NUMBERS = BeforeValidator(lambda value: registry.number(value, list[int]))
+Axis = Annotated[list[Annotated[int, Field(ge=1)]], _NUMBERS, AfterValidator(_values)]
+ExpertsAxis = Annotated[
+    list[Annotated[int, Field(ge=1)] | Literal["ranks"]],
+    _NUMBERS,
+    AfterValidator(_values),
+    WithJsonSchema({"type": "array", "kind": "list of: integer >= 1 or ranks"}),
+]
+Layouts = Annotated[list[LayoutName], AfterValidator(_values)]
+Directions = Annotated[list[Direction], AfterValidator(_values)]
+
+
+class LayoutCellSpec(Spec):
+    """One cell: a layer of one size, laid out in one way over so many ranks."""
+
+    experiment: str = EXPERIMENT
+    sweep: str
+    layout: str
+    communicator: str
+    world_size: int
+    num_experts: int
+    batch_size: int
+    top_k: int
+    feature_dim: int
+    hidden_dim: int
+    output_dim: int
+    direction: Direction
+
+
+class SweepSpec(Spec):
+    """Every combination of the values of its axes; what is not named is as above."""
+
+    world_size: Axis | None = Field(None, description="ranks")
+    num_experts: ExpertsAxis | None = Field(None, description="experts; `ranks`: as many as ranks")
+    batch_size: Axis | None = Field(None, description="rows", json_schema_extra=unit("samples"))
+    top_k: Axis | None = Field(None, description="experts per row")
+    feature_dim: Axis | None = Field(None, description="width of a row")
+    layouts: Layouts | None = Field(None, description="instead of those above")
+    directions: Directions | None = Field(None, description="instead of those above")
+
+    @property
+    def axes(self) -> dict[str, list[Any]]:
+        """The axes that this sweep moves along, with their values."""
+        return {key: value for key, value in self if key in AXES and value is not None}
+
+
+AXES = ("world_size", "num_experts", "batch_size", "top_k", "feature_dim")
+
+
+class ProtocolSpec(Spec):
+    """How calls are timed."""
+
+    min_calls: int = Field(
+        30, ge=1, description="timed in every cell, unless min_s is reached before"
+    )
+    min_s: float = Field(
+        2.0,
+        gt=0,
+        description="time in every cell, unless min_calls is reached before",
+        json_schema_extra=unit("s"),
+    )
+    num_blocks: int = Field(
+        6, ge=2, description="blocks that a cell's calls are spread over; intervals need six"
+    )
+    warmup_calls: int = Field(
+        5, ge=2, description="calls of a group; warm-up ends when two groups agree"
+    )
+    warmup_tolerance: float = Field(
+        0.1, gt=0, description="largest difference between medians of groups that agree"
+    )
+    warmup_max_s: float = Field(
+        1.0,
+        gt=0,
+        description="limit of a cell's warm-up; the table says where it was reached",
+        json_schema_extra=unit("s"),
+    )
+    traced_calls: int = Field(
+        2, ge=1, description="calls of every block that are clocked inside, and not counted"
+    )
+
+
+class LinkSpec(Spec):
+    """A link between ranks, for the prediction of machines that are not at hand."""
+
+    latency_s: float = Field(gt=0, description="of one message", json_schema_extra=unit("s"))
+    bandwidth_bytes_per_s: float = Field(
+        gt=0, description="of one rank, one way", json_schema_extra=unit("bytes/s")
+    )
+    source: str = Field(description="where the two figures come from")
+
+
+class ParallelSpec(RoomSpec):
+    """Replicated, sharded or distributed experts: which is fastest, at which size."""
+
+    communicator: CommunicatorName = Field(
+        "mpi", description="what ranks talk through; nccl needs a GPU for each rank"
+    )
+    launcher: str = Field(
+        "mpiexec -n {ranks}", description="command that starts the ranks of a job"
+    )
+    threads: int = Field(1, ge=1, description="CPU threads of one rank")
+    layouts: Layouts = Field(
+        ["single", "tensor", "expert"], description="ways to lay the experts out over ranks"
+    )
+    directions: Directions = Field(
+        ["forward", "forward_backward"], description="what a call computes"
+    )
+    world_size: int = Field(4, ge=1, description="ranks, where a sweep names none")
+    num_experts: int = Field(4, ge=1, description="experts, where a sweep names none")
+    batch_size: int = Field(
+        8, ge=1, description="rows, where a sweep names none", json_schema_extra=unit("samples")
+    )
+    top_k: int = Field(2, ge=1, description="experts per row, where a sweep names none")
+    feature_dim: int = Field(32, ge=1, description="width of a row, where a sweep names none")
+    hidden_dim: int
+    output_dim: int
+    direction: Direction
+
+
+class SweepSpec(Spec):
+    """Every combination of the values of its axes; what is not named is as above."""
+
+    world_size: Axis | None = Field(None, description="ranks")
+    num_experts: ExpertsAxis | None = Field(None, description="experts; `ranks`: as many as ranks")
+    batch_size: Axis | None = Field(None, description="rows", json_schema_extra=unit("samples"))
+    top_k: Axis | None = Field(None, description="experts per row")
+    feature_dim: Axis | None = Field(None, description="width of a row")
+    layouts: Layouts | None = Field(None, description="instead of those above")
+    directions: Directions | None = Field(None, description="instead of those above")
+
+    @property
+    def axes(self) -> dict[str, list[Any]]:
+        """The axes that this sweep moves along, with their values."""
+        return {key: value for key, value in self if key in AXES and value is not None}
+
+
+AXES = ("world_size", "num_experts", "batch_size", "top_k", "feature_dim")
+
+
+class ProtocolSpec(Spec):
+    """How calls are timed."""
+
+    min_calls: int = Field(
+        30, ge=1, description="timed in every cell, unless min_s is reached before"
+    )
+    min_s: float = Field(
+        2.0,
+        gt=0,
+        description="time in every cell, unless min_calls is reached before",
+        json_schema_extra=unit("s"),
+    )
+    num_blocks: int = Field(
+        6, ge=2, description="blocks that a cell's calls are spread over; intervals need six"
+    )
+    warmup_calls: int = Field(
+        5, ge=2, description="calls of a group; warm-up ends when two groups agree"
+    )
+    warmup_tolerance: float = Field(
+        0.1, gt=0, description="largest difference between medians of groups that agree"
+    )
+    warmup_max_s: float = Field(
+        1.0,
+        gt=0,
+        description="limit of a cell's warm-up; the table says where it was reached",
+        json_schema_extra=unit("s"),
+    )
+    traced_calls: int = Field(
+        2, ge=1, description="calls of every block that are clocked inside, and not counted"
+    )
+
+
+class LinkSpec(Spec):
+    """A link between ranks, for the prediction of machines that are not at hand."""
+
+    latency_s: float = Field(gt=0, description="of one message", json_schema_extra=unit("s"))
+    bandwidth_bytes_per_s: float = Field(
+        gt=0, description="of one rank, one way", json_schema_extra=unit("bytes/s")
+    )
+    source: str = Field(description="where the two figures come from")
+
+
+class ParallelSpec(RoomSpec):
+    """Replicated, sharded or distributed experts: which is fastest, at which size."""
+
+    communicator: CommunicatorName = Field(
+        "mpi", description="what ranks talk through; nccl needs a GPU for each rank"
+    )
+    launcher: str = Field(
+        "mpiexec -n {ranks}", description="command that starts the ranks of a job"
+    )
+    threads: int = Field(1, ge=1, description="CPU threads of one rank")
+    layouts: Layouts = Field(
+        ["single", "tensor", "expert"], description="ways to lay the experts out over ranks"
+    )
+    directions: Directions = Field(
+        ["forward", "forward_backward"], description="what a call computes"
+    )
+    world_size: Annotated[int, Field(ge=1, description="ranks, where a sweep names none")] = 4
+    num_experts: Annotated[int, Field(ge=1, description="experts, where a sweep names none")] = 4
+    batch_size: Annotated[
+        int,
+        Field(
+            ge=1, description="rows, where a sweep names none", json_schema_extra=unit("samples")
+        ),
+    ] = 8
+    top_k: Annotated[int, Field(ge=1, description="experts per row, where a sweep names none")] = 2
+    feature_dim: Annotated[
+        int, Field(ge=1, description="width of a row, where a sweep names none")
+    ] = 32
+    hidden_dim: int = Field(128, ge=1, description="hidden width of one expert")
+    output_dim: int = Field(64, ge=1, description="width of the output")
+    protocol: ProtocolSpec = Field(ProtocolSpec(), description="how calls are timed")
+    sweeps: dict[Name, SweepSpec] = Field(
+        description="what to measure, by a name of your choice; one job for each number of ranks"
+    )
+    link_message_bytes: Axis = Field(
+        [1 << exponent for exponent in range(10, 25, 2)],
+        description="message sizes at which each collective is measured",
+        json_schema_extra=unit("bytes"),
+    )
+    held_out_share: float = Field(
+        0.3, gt=0, lt=1, description="share of the cells that judge the model and do not fit it"
+    )
+    links: dict[Name, LinkSpec] = Field(
+        {}, description="links for which more ranks are predicted, by a name of your choice"
+    )
+    figures: Annotated[
+        list[FigureName],
+        AfterValidator(distinct),
+        drawing("parallel", "links", "predictions", "regimes"),
+    ] = Field([], description="what to draw")
+
+    @field_validator("launcher")
+    @classmethod
+    def _says_how_many(cls, launcher: str) -> str:
+        if RANKS not in launcher:
+            raise ValueError(
+                f"{launcher!r} must contain {RANKS}, which becomes their number, "
+                "as in 'mpiexec -n {ranks}'"
+            )
+        return launcher
+
+    @field_validator("sweeps")
+    @classmethod
+    def _asks_for_something(cls, sweeps: dict[str, SweepSpec]) -> dict[str, SweepSpec]:
+        if not sweeps:
+            raise ValueError("describe at least one sweep")
+        return sweeps
+
+    @property
+    def device(self) -> str:
+        """Where ranks compute."""
+        return "cuda" if self.communicator == "nccl" else "cpu"
+
+    @property
+    def jobs(self) -> dict[tuple[str, int], list[LayoutCellSpec]]:
+        """Cells of every job, by sweep and number of ranks."""
+        found: dict[tuple[str, int], list[LayoutCellSpec]] = {}
+        for name in self.sweeps:
+            for cell in self.cells(name):
+                found.setdefault((name, cell.world_size), []).append(cell)
+        return found
+
+    def cells(self, name: str) -> Iterator[LayoutCellSpec]:
+        """Cells of one sweep: every size, in every layout and direction."""
+        sweep = self.sweeps[name]
+        shared = {key: getattr(self, key) for key in ("communicator", "hidden_dim", "output_dim")}
+        arms = itertools.product(
+            sweep.layouts or self.layouts, sweep.directions or self.directions
+        )
+        for size, (layout, direction) in itertools.product(self._sizes(sweep), list(arms)):
+            yield LayoutCellSpec(
+                sweep=name, layout=layout, direction=direction, **shared, **size
+            )
+
+    def _sizes(self, sweep: SweepSpec) -> Iterator[dict[str, int]]:
+        """Each combination of sizes."""
+        values = {key: sweep.axes.get(key, [getattr(self, key)]) for key in AXES}
+        for combination in itertools.product(*values.values()):
+            size = dict(zip(values, combination, strict=True))
+            if size["num_experts"] == AS_RANKS:
+                size["num_experts"] = size["world_size"]
+            yield size
+
+
+def misfits(room: ParallelSpec) -> list[Problem]:
+    """Sizes that cannot be: more experts per row than experts, with the sweep that asks for them."""
+    return [
+        (
+            f"parallel.sweeps.{cell.sweep}",
+            f"top_k={cell.top_k} must be in 1..num_experts={cell.num_experts}",
+        )
+        for cells in room.jobs.values()
+        for cell in cells
+        if cell.top_k > cell.num_experts
+    ]
