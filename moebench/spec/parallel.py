@@ -94,7 +94,7 @@ class ProtocolSpec(Spec):
         json_schema_extra=unit("s"),
     )
     num_blocks: int = Field(
-        6, ge=2, description="blocks that a cell's calls are spread over; intervals need six"
+        10, ge=2, description="blocks that a cell's calls are spread over; intervals need six"
     )
     warmup_calls: int = Field(
         5, ge=2, description="calls of a group; warm-up ends when two groups agree"
@@ -103,13 +103,10 @@ class ProtocolSpec(Spec):
         0.1, gt=0, description="largest difference between medians of groups that agree"
     )
     warmup_max_s: float = Field(
-        1.0,
+        0.5,
         gt=0,
         description="limit of a cell's warm-up; the table says where it was reached",
         json_schema_extra=unit("s"),
-    )
-    traced_calls: int = Field(
-        2, ge=1, description="calls of every block that are clocked inside, and not counted"
     )
 
 
@@ -121,6 +118,32 @@ class LinkSpec(Spec):
         gt=0, description="of one rank, one way", json_schema_extra=unit("bytes/s")
     )
     source: str = Field(description="where the two figures come from")
+
+
+class SweepJob(Spec):
+    """Cells of one number of ranks, measured in turn by one group of ranks."""
+
+    kind: Literal["sweep"] = "sweep"
+    communicator: str
+    threads: int
+    cells: list[LayoutCellSpec]
+    protocol: ProtocolSpec
+
+    @property
+    def world_size(self) -> int:
+        """Ranks of this job."""
+        return self.cells[0].world_size
+
+
+class LinksJob(Spec):
+    """Every collective at every message size, measured by one group of ranks."""
+
+    kind: Literal["links"] = "links"
+    communicator: str
+    threads: int
+    world_size: int
+    message_bytes: list[int]
+    protocol: ProtocolSpec
 
 
 class ParallelSpec(RoomSpec):
@@ -187,18 +210,37 @@ class ParallelSpec(RoomSpec):
         return sweeps
 
     @property
-    def device(self) -> str:
-        """Where ranks compute."""
-        return "cuda" if self.communicator == "nccl" else "cpu"
-
-    @property
-    def jobs(self) -> dict[tuple[str, int], list[LayoutCellSpec]]:
-        """Cells of every job, by sweep and number of ranks."""
+    def jobs(self) -> dict[tuple[str, int], SweepJob]:
+        """What every job measures, by sweep and number of ranks."""
         found: dict[tuple[str, int], list[LayoutCellSpec]] = {}
         for name in self.sweeps:
             for cell in self.cells(name):
                 found.setdefault((name, cell.world_size), []).append(cell)
-        return found
+        return {key: self.job(cells) for key, cells in found.items()}
+
+    @property
+    def link_jobs(self) -> dict[int, LinksJob]:
+        """What is measured of the collectives, by number of ranks; one rank has none."""
+        return {
+            world_size: LinksJob(
+                communicator=self.communicator,
+                world_size=world_size,
+                threads=self.threads,
+                message_bytes=self.link_message_bytes,
+                protocol=self.protocol,
+            )
+            for world_size in sorted({ranks for _, ranks in self.jobs})
+            if world_size > 1
+        }
+
+    def job(self, cells: list[LayoutCellSpec]) -> SweepJob:
+        """The job that measures some cells side by side."""
+        return SweepJob(
+            communicator=self.communicator,
+            threads=self.threads,
+            cells=cells,
+            protocol=self.protocol,
+        )
 
     def cells(self, name: str) -> Iterator[LayoutCellSpec]:
         """Cells of one sweep: every size, in every layout and direction."""
@@ -225,7 +267,7 @@ def misfits(room: ParallelSpec) -> list[Problem]:
             f"parallel.sweeps.{cell.sweep}",
             f"top_k={cell.top_k} must be in 1..num_experts={cell.num_experts}",
         )
-        for cells in room.jobs.values()
-        for cell in cells
+        for job in room.jobs.values()
+        for cell in job.cells
         if cell.top_k > cell.num_experts
     ]
