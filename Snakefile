@@ -47,6 +47,11 @@ include: "rules/tables.smk"
 include: "rules/figures.smk"
 
 
+if CONFIG.parallel:
+
+    include: "rules/parallel.smk"
+
+
 rule all:
     default_target: True
     input:

@@ -7,10 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from moebench.parallel.communicators.base import Communicator
-
 from moebench.parallel import oracle
 from moebench.parallel.cells import Bench
+from moebench.parallel.communicators.base import Communicator
 from moebench.parallel.memory import peak_memory
 from moebench.parallel.protocol import Clock, Stopwatch, Traced
 from moebench.parallel.turns import alone_on_machine, timed_blocks
