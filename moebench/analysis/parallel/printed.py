@@ -1,4 +1,4 @@
-"""The table that the published benchmarks print: one line per layout and value of the swept axis."""
+"""The table that the published benchmarks print: a line for each layout and value of the axis."""
 
 import pandas as pd
 

@@ -103,7 +103,10 @@ PARALLEL = pa.DataFrameSchema(
     },
     checks=[
         pa.Check(_throughput_times_time, error="throughput times duration is not the batch"),
-        pa.Check(_marks_oversubscription, error="oversubscribed is not ranks x threads > cores"),
+        pa.Check(
+            _marks_oversubscription,
+            error="oversubscribed does not say whether ranks x threads exceed cores",
+        ),
         encloses("median_duration_s", "min_duration_s", "max_duration_s"),
         encloses("mean_duration_s", "mean_low_s", "mean_high_s"),
         encloses("median_duration_s", "median_low_s", "median_high_s"),
