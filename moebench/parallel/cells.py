@@ -46,7 +46,10 @@ class Bench:
         if self.with_backward:
             self.layout.zero_grad()
             self.x_BF.grad = None
-            self.layout.forward(self.x_BF).backward(self.grad_BO)
+            y_BO = self.layout.forward(self.x_BF)
+            self.layout.trace.mark("other")
+            y_BO.backward(self.grad_BO)
+            self.layout.trace.mark("backward")
         else:
             with torch.no_grad():
                 self.layout.forward(self.x_BF)

@@ -3,11 +3,13 @@
 ``python -m moebench.parallel.job JOB ROWS CODE`` is what ``start`` starts on every rank.
 """
 
+import contextlib
 import sys
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 
 from moebench import records, registry
 from moebench.parallel import launch
@@ -18,7 +20,7 @@ from moebench.records import Row
 from moebench.spec import LinksJob, SweepJob
 
 Job = SweepJob | LinksJob
-_JOB: TypeAdapter[Job] = TypeAdapter(Annotated[Job, Field(discriminator="kind")])
+_JOB: TypeAdapter[Job] = TypeAdapter(Job)
 
 
 def start(job: Job, launcher: str, rows: str | Path, code: str) -> None:
@@ -39,7 +41,7 @@ def carry_out(job: Job, code: str) -> list[Row]:
     All ranks return the same rows. Raises ValueError where other ranks were started than asked for.
     """
     ranks = registry.load(Communicator, job.communicator).connect(launch.place())
-    with launch.together(ranks):
+    with together(ranks):
         if ranks.world_size != job.world_size:
             raise ValueError(
                 f"the job is for {job.world_size} ranks and {ranks.world_size} were started; "
@@ -48,6 +50,20 @@ def carry_out(job: Job, code: str) -> list[Row]:
         if isinstance(job, LinksJob):
             return measure_links(job, ranks, code)
         return measure_sweep(job, ranks, code)
+
+
+@contextlib.contextmanager
+def together(ranks: Communicator) -> Iterator[None]:
+    """Where one rank fails, end all of them: the others would wait for it for ever."""
+    try:
+        yield
+    except BaseException as error:
+        traceback.print_exc()
+        print(
+            f"error: rank {ranks.rank} of {ranks.world_size}: {error}", file=sys.stderr, flush=True
+        )
+        ranks.abort()
+        raise
 
 
 def _main(job: str, rows: str, code: str) -> None:

@@ -31,11 +31,12 @@ CELL = (
 # A cell without the sweep it was measured in: the same thing may be measured by several.
 SHAPE = CELL[1:]
 
-# Where the time of a call goes; they add up to the time of the calls that were clocked inside.
+# Where the time of a call goes; routing, dispatch and experts are those of the forward pass. They add up to the time of the calls that were clocked inside.
 PARTS = (
     "routing_s",
     "dispatch_s",
     "experts_s",
+    "backward_s",
     *(f"{collective}_s" for collective in COLLECTIVES),
     "waiting_s",
     "other_s",
