@@ -197,6 +197,11 @@ class ParallelSpec(RoomSpec):
     feature_dim: int = Field(32, ge=1, description="width of a row, where a sweep names none")
     hidden_dim: int = Field(128, ge=1, description="hidden width of one expert")
     output_dim: int = Field(64, ge=1, description="width of the output")
+    largest_batch: dict[LayoutName, int] = Field(
+        {},
+        description="layouts that are left out above so many rows, for their calls take seconds",
+        json_schema_extra=unit("samples"),
+    )
     protocol: ProtocolSpec = Field(ProtocolSpec(), description="how calls are timed")
     sweeps: dict[Name, SweepSpec] = Field(
         description="what to measure, by a name of your choice; one job for each number of ranks"
@@ -295,7 +300,10 @@ class ParallelSpec(RoomSpec):
         shared = {key: getattr(self, key) for key in ("communicator", "hidden_dim", "output_dim")}
         arms = itertools.product(sweep.layouts or self.layouts, sweep.directions or self.directions)
         for size, (layout, direction) in itertools.product(self._sizes(sweep), list(arms)):
-            yield LayoutCellSpec(sweep=name, layout=layout, direction=direction, **shared, **size)
+            if size["batch_size"] <= self.largest_batch.get(layout, size["batch_size"]):
+                yield LayoutCellSpec(
+                    sweep=name, layout=layout, direction=direction, **shared, **size
+                )
 
     def _sizes(self, sweep: SweepSpec) -> Iterator[dict[str, int]]:
         """Each combination of sizes."""
