@@ -5,6 +5,7 @@ that a rank sends. Ranks that share cores are slow to answer each other; that is
 it was measured, and the column ``is_oversubscribed`` says so.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +20,23 @@ from moebench.analysis.parallel.derived import LINKS
 from moebench.records import Row
 
 Array = NDArray[np.float64]
-Message = tuple[str, Array, Array]  # collective; of each cell, bytes of a rank and ranks of its group
+Message = tuple[
+    str, Array, Array
+]  # collective; of each cell, bytes of a rank and ranks of its group
 
 FEWEST_SIZES = 3  # two parameters, and something left to judge them by
 
 
+class LinksLike(ABC):
+    """What collectives cost somewhere."""
+
+    @abstractmethod
+    def times_s(self, messages: Sequence[Message], num_cells: int) -> Array:
+        """Time (C) of collectives one after the other; NaN where one of them is not known."""
+
+
 @dataclass(frozen=True)
-class Links:
+class Links(LinksLike):
     """Latency in s and time per byte in s of each collective at each number of ranks."""
 
     costs: Mapping[tuple[str, int], tuple[float, float]]

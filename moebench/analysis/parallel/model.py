@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from moebench import tables
 from moebench.analysis.parallel import costs, positive_sum
 from moebench.analysis.parallel.derived import MODEL, SIZE
-from moebench.analysis.parallel.links import Links
+from moebench.analysis.parallel.links import Links, LinksLike
 
 Array = NDArray[np.float64]
 Arm = tuple[str, str]  # layout, direction
@@ -44,7 +44,7 @@ class Model:
         keys = zip(table["layout"], table["direction"], strict=True)
         return cls(dict(zip(keys, values, strict=True)))
 
-    def duration_s(self, cells: pd.DataFrame, links: Links) -> "pd.Series[float]":
+    def duration_s(self, cells: pd.DataFrame, links: LinksLike) -> "pd.Series[float]":
         """Predicted time of each cell; NaN where its layout has no costs or a link no probe.
 
         ``cells`` has the columns of a size, ``layout`` and ``cores_per_rank``, at most 1.
@@ -57,7 +57,7 @@ class Model:
         return predicted
 
 
-def terms(cells: pd.DataFrame, links: Links) -> Array:
+def terms(cells: pd.DataFrame, links: LinksLike) -> Array:
     """Terms (C, J) of cells of one layout and direction; NaN where a collective was not probed."""
     layout, direction = cells["layout"].iloc[0], cells["direction"].iloc[0]
     work = costs.work(layout, cells)
@@ -69,7 +69,7 @@ def terms(cells: pd.DataFrame, links: Links) -> Array:
     return np.column_stack([own_CJ / share_C[:, None], collectives_C])
 
 
-def fit_model(cells: pd.DataFrame, links: Links, held_out_share: float) -> pd.DataFrame:
+def fit_model(cells: pd.DataFrame, links: LinksLike, held_out_share: float) -> pd.DataFrame:
     """One line of costs per layout and direction, with its errors on cells fitted and held out.
 
     A layout whose costs are unknown, or with fewer than three cells to fit, has no line.
