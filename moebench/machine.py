@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import re
 import resource
 import sys
 import tempfile
@@ -15,6 +16,9 @@ LOCK = Path(tempfile.gettempdir()) / f"moebench-{os.getuid()}.lock"
 # Values of <malloc.h>; glibc does not export them otherwise.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
 _KEPT_BYTES = 1 << 30
+
+# What the kernel tells of this process' memory, and the request to forget its peak (man proc).
+_STATUS, _CLEAR_REFS, _RESET_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs"), "5"
 
 
 class MachineError(ValueError):
@@ -70,6 +74,31 @@ def peak_resident_bytes() -> int:
     """Largest resident memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def give_back_freed_memory() -> bool:
+    """Hand the buffers that glibc kept back to the kernel; False where there is no glibc."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:
+        return False
+    libc.malloc_trim(0)
+    return True
+
+
+def restart_peak_resident() -> bool:
+    """Let the peak of resident memory begin anew; False where the kernel cannot (not Linux)."""
+    try:
+        _CLEAR_REFS.write_text(_RESET_PEAK)
+    except OSError:
+        return False
+    return True
+
+
+def resident_bytes() -> tuple[int, int]:
+    """Resident memory of this process now, and its peak since it was last restarted. Linux only."""
+    found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE))
+    return int(found["VmRSS"]) * 1024, int(found["VmHWM"]) * 1024
 
 
 def load_average() -> float:

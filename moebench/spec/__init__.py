@@ -14,9 +14,11 @@ from moebench.spec.models import (
 )
 from moebench.spec.parallel import (
     LayoutCellSpec,
+    LinksJob,
     LinkSpec,
     ParallelSpec,
     ProtocolSpec,
+    SweepJob,
     SweepSpec,
 )
 from moebench.spec.problems import ConfigError
@@ -30,10 +32,12 @@ __all__ = [
     "ExperimentSpec",
     "LayoutCellSpec",
     "LinkSpec",
+    "LinksJob",
     "ModelSpec",
     "ParallelSpec",
     "ProtocolSpec",
     "RunSpec",
+    "SweepJob",
     "SweepSpec",
     "TimingSpec",
     "TrainingSpec",

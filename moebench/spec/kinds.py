@@ -15,12 +15,6 @@ BASELINES = {
     "dense_total": "a dense network with as many parameters as num_experts experts",
 }
 
-COMMUNICATORS = {
-    "mpi": "buffers of an MPI library, on CPUs",
-    "gloo": "torch.distributed on CPUs; slow where ranks outnumber cores",
-    "nccl": "torch.distributed on GPUs",
-}
-
 
 def _exists_in(package: str) -> AfterValidator:
     """Check a plug-in's name against the files there are."""
@@ -78,9 +72,7 @@ TokenizerName = Annotated[str, _exists_in("tokenizers"), _file_in("tokenizers")]
 FigureName = Annotated[str, _exists_in("figures"), _file_in("figures")]
 LayoutName = Annotated[str, _exists_in("parallel/layouts"), _file_in("parallel/layouts")]
 CommunicatorName = Annotated[
-    str,
-    AfterValidator(lambda name: one_of(name, COMMUNICATORS)),
-    _kind(f"one of {', '.join(COMMUNICATORS)}"),
+    str, _exists_in("parallel/communicators"), _file_in("parallel/communicators")
 ]
 BaselineName = Annotated[
     str,

@@ -94,7 +94,7 @@ class ProtocolSpec(Spec):
         json_schema_extra=unit("s"),
     )
     num_blocks: int = Field(
-        6, ge=2, description="blocks that a cell's calls are spread over; intervals need six"
+        10, ge=2, description="blocks that a cell's calls are spread over; intervals need six"
     )
     warmup_calls: int = Field(
         5, ge=2, description="calls of a group; warm-up ends when two groups agree"
@@ -103,13 +103,10 @@ class ProtocolSpec(Spec):
         0.1, gt=0, description="largest difference between medians of groups that agree"
     )
     warmup_max_s: float = Field(
-        1.0,
+        0.5,
         gt=0,
         description="limit of a cell's warm-up; the table says where it was reached",
         json_schema_extra=unit("s"),
-    )
-    traced_calls: int = Field(
-        2, ge=1, description="calls of every block that are clocked inside, and not counted"
     )
 
 
@@ -121,6 +118,32 @@ class LinkSpec(Spec):
         gt=0, description="of one rank, one way", json_schema_extra=unit("bytes/s")
     )
     source: str = Field(description="where the two figures come from")
+
+
+class SweepJob(Spec):
+    """Cells of one number of ranks, measured in turn by one group of ranks."""
+
+    kind: Literal["sweep"] = "sweep"
+    communicator: str
+    threads: int
+    cells: list[LayoutCellSpec]
+    protocol: ProtocolSpec
+
+    @property
+    def world_size(self) -> int:
+        """Ranks of this job."""
+        return self.cells[0].world_size
+
+
+class LinksJob(Spec):
+    """Every collective at every message size, measured by one group of ranks."""
+
+    kind: Literal["links"] = "links"
+    communicator: str
+    threads: int
+    world_size: int
+    message_bytes: list[int]
+    protocol: ProtocolSpec
 
 
 class ParallelSpec(RoomSpec):
@@ -146,101 +169,6 @@ class ParallelSpec(RoomSpec):
     )
     top_k: int = Field(2, ge=1, description="experts per row, where a sweep names none")
     feature_dim: int = Field(32, ge=1, description="width of a row, where a sweep names none")
-    hidden_dim: int
-    output_dim: int
-    direction: Direction
-
-
-class SweepSpec(Spec):
-    """Every combination of the values of its axes; what is not named is as above."""
-
-    world_size: Axis | None = Field(None, description="ranks")
-    num_experts: ExpertsAxis | None = Field(None, description="experts; `ranks`: as many as ranks")
-    batch_size: Axis | None = Field(None, description="rows", json_schema_extra=unit("samples"))
-    top_k: Axis | None = Field(None, description="experts per row")
-    feature_dim: Axis | None = Field(None, description="width of a row")
-    layouts: Layouts | None = Field(None, description="instead of those above")
-    directions: Directions | None = Field(None, description="instead of those above")
-
-    @property
-    def axes(self) -> dict[str, list[Any]]:
-        """The axes that this sweep moves along, with their values."""
-        return {key: value for key, value in self if key in AXES and value is not None}
-
-
-AXES = ("world_size", "num_experts", "batch_size", "top_k", "feature_dim")
-
-
-class ProtocolSpec(Spec):
-    """How calls are timed."""
-
-    min_calls: int = Field(
-        30, ge=1, description="timed in every cell, unless min_s is reached before"
-    )
-    min_s: float = Field(
-        2.0,
-        gt=0,
-        description="time in every cell, unless min_calls is reached before",
-        json_schema_extra=unit("s"),
-    )
-    num_blocks: int = Field(
-        6, ge=2, description="blocks that a cell's calls are spread over; intervals need six"
-    )
-    warmup_calls: int = Field(
-        5, ge=2, description="calls of a group; warm-up ends when two groups agree"
-    )
-    warmup_tolerance: float = Field(
-        0.1, gt=0, description="largest difference between medians of groups that agree"
-    )
-    warmup_max_s: float = Field(
-        1.0,
-        gt=0,
-        description="limit of a cell's warm-up; the table says where it was reached",
-        json_schema_extra=unit("s"),
-    )
-    traced_calls: int = Field(
-        2, ge=1, description="calls of every block that are clocked inside, and not counted"
-    )
-
-
-class LinkSpec(Spec):
-    """A link between ranks, for the prediction of machines that are not at hand."""
-
-    latency_s: float = Field(gt=0, description="of one message", json_schema_extra=unit("s"))
-    bandwidth_bytes_per_s: float = Field(
-        gt=0, description="of one rank, one way", json_schema_extra=unit("bytes/s")
-    )
-    source: str = Field(description="where the two figures come from")
-
-
-class ParallelSpec(RoomSpec):
-    """Replicated, sharded or distributed experts: which is fastest, at which size."""
-
-    communicator: CommunicatorName = Field(
-        "mpi", description="what ranks talk through; nccl needs a GPU for each rank"
-    )
-    launcher: str = Field(
-        "mpiexec -n {ranks}", description="command that starts the ranks of a job"
-    )
-    threads: int = Field(1, ge=1, description="CPU threads of one rank")
-    layouts: Layouts = Field(
-        ["single", "tensor", "expert"], description="ways to lay the experts out over ranks"
-    )
-    directions: Directions = Field(
-        ["forward", "forward_backward"], description="what a call computes"
-    )
-    world_size: Annotated[int, Field(ge=1, description="ranks, where a sweep names none")] = 4
-    num_experts: Annotated[int, Field(ge=1, description="experts, where a sweep names none")] = 4
-    batch_size: Annotated[
-        int,
-        Field(
-            ge=1, description="rows, where a sweep names none", json_schema_extra=unit("samples")
-        ),
-    ] = 8
-    top_k: Annotated[int, Field(ge=1, description="experts per row, where a sweep names none")] = 2
-    feature_dim: Annotated[
-        int, Field(ge=1, description="width of a row, where a sweep names none")
-    ] = 32
     hidden_dim: int = Field(128, ge=1, description="hidden width of one expert")
     output_dim: int = Field(64, ge=1, description="width of the output")
     protocol: ProtocolSpec = Field(ProtocolSpec(), description="how calls are timed")
@@ -282,30 +210,45 @@ class ParallelSpec(RoomSpec):
         return sweeps
 
     @property
-    def device(self) -> str:
-        """Where ranks compute."""
-        return "cuda" if self.communicator == "nccl" else "cpu"
-
-    @property
-    def jobs(self) -> dict[tuple[str, int], list[LayoutCellSpec]]:
-        """Cells of every job, by sweep and number of ranks."""
+    def jobs(self) -> dict[tuple[str, int], SweepJob]:
+        """What every job measures, by sweep and number of ranks."""
         found: dict[tuple[str, int], list[LayoutCellSpec]] = {}
         for name in self.sweeps:
             for cell in self.cells(name):
                 found.setdefault((name, cell.world_size), []).append(cell)
-        return found
+        return {key: self.job(cells) for key, cells in found.items()}
+
+    @property
+    def link_jobs(self) -> dict[int, LinksJob]:
+        """What is measured of the collectives, by number of ranks; one rank has none."""
+        return {
+            world_size: LinksJob(
+                communicator=self.communicator,
+                world_size=world_size,
+                threads=self.threads,
+                message_bytes=self.link_message_bytes,
+                protocol=self.protocol,
+            )
+            for world_size in sorted({ranks for _, ranks in self.jobs})
+            if world_size > 1
+        }
+
+    def job(self, cells: list[LayoutCellSpec]) -> SweepJob:
+        """The job that measures some cells side by side."""
+        return SweepJob(
+            communicator=self.communicator,
+            threads=self.threads,
+            cells=cells,
+            protocol=self.protocol,
+        )
 
     def cells(self, name: str) -> Iterator[LayoutCellSpec]:
         """Cells of one sweep: every size, in every layout and direction."""
         sweep = self.sweeps[name]
         shared = {key: getattr(self, key) for key in ("communicator", "hidden_dim", "output_dim")}
-        arms = itertools.product(
-            sweep.layouts or self.layouts, sweep.directions or self.directions
-        )
+        arms = itertools.product(sweep.layouts or self.layouts, sweep.directions or self.directions)
         for size, (layout, direction) in itertools.product(self._sizes(sweep), list(arms)):
-            yield LayoutCellSpec(
-                sweep=name, layout=layout, direction=direction, **shared, **size
-            )
+            yield LayoutCellSpec(sweep=name, layout=layout, direction=direction, **shared, **size)
 
     def _sizes(self, sweep: SweepSpec) -> Iterator[dict[str, int]]:
         """Each combination of sizes."""
@@ -318,13 +261,13 @@ class ParallelSpec(RoomSpec):
 
 
 def misfits(room: ParallelSpec) -> list[Problem]:
-    """Sizes that cannot be: more experts per row than experts, with the sweep that asks for them."""
+    """Sweeps that ask for sizes which cannot be."""
     return [
         (
             f"parallel.sweeps.{cell.sweep}",
             f"top_k={cell.top_k} must be in 1..num_experts={cell.num_experts}",
         )
-        for cells in room.jobs.values()
-        for cell in cells
+        for job in room.jobs.values()
+        for cell in job.cells
         if cell.top_k > cell.num_experts
     ]

@@ -1,0 +1,38 @@
+"""Who started this process, as which rank of how many; and how to start ranks."""
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """This process among those started together."""
+
+    launcher: str  # torchrun, mpiexec, srun; none for a process started by itself
+    rank: int
+    world_size: int
+    local_rank: int  # among the ranks of this host
+
+
+# Variables that hold rank, world size and local rank; the first launcher found is the innermost.
+_VARIABLES = {
+    "torchrun": ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
+    "mpiexec": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
+    "mpiexec.hydra": ("PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID"),
+    "srun": ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"),
+}
+
+
+def place(environ: Mapping[str, str] = os.environ) -> Place:
+    """Read this process' place from what its launcher has set; one rank of one without a launcher."""
+    for launcher, (rank, world_size, local_rank) in _VARIABLES.items():
+        if rank in environ and world_size in environ:
+            return Place(
+                launcher=launcher.partition(".")[0],
+                rank=int(environ[rank]),
+                world_size=int(environ[world_size]),
+                local_rank=int(environ.get(local_rank, environ[rank])),
+            )
+    return Place(launcher="none", rank=0, world_size=1, local_rank=0)
