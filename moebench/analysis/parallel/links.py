@@ -8,7 +8,7 @@ it was measured, and the column ``is_oversubscribed`` says so.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,15 @@ from moebench.analysis.parallel.derived import LINKS
 from moebench.records import Row
 
 Array = NDArray[np.float64]
-Message = tuple[
-    str, Array, Array
+
+
+class Message(NamedTuple):
+    """One collective of a layout, in each of C cells."""
+
+    collective: str
+    bytes_C: Array  # that a rank hands over, as communicators count them
+    ranks_C: Array  # that take part; one alone sends nothing
+    calls_C: Array  # how often, one after the other
 ]  # collective; of each cell, bytes of a rank and ranks of its group
 
 FEWEST_SIZES = 3  # two parameters, and something left to judge them by
@@ -51,11 +58,11 @@ class Links(LinksLike):
     def times_s(self, messages: Sequence[Message], num_cells: int) -> Array:
         """Time (C) of collectives one after the other; NaN where one of them was not probed."""
         total_C = np.zeros(num_cells)
-        for collective, bytes_C, ranks_C in messages:
+        for collective, bytes_C, ranks_C, calls_C in messages:
             for num_ranks in np.unique(ranks_C):
                 latency_s, time_per_byte_s = self._cost(collective, int(num_ranks))
-                here_C = ranks_C == num_ranks
-                total_C[here_C] += latency_s + bytes_C[here_C] * time_per_byte_s
+                one_C = latency_s + bytes_C * time_per_byte_s
+                total_C += np.where(ranks_C == num_ranks, calls_C * one_C, 0.0)
         return total_C
 
     def _cost(self, collective: str, num_ranks: int) -> tuple[float, float]:

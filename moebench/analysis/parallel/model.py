@@ -19,9 +19,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from moebench import tables
-from moebench.analysis.parallel import costs, positive_sum
+from moebench.analysis.parallel import layout_costs, positive_sum
 from moebench.analysis.parallel.derived import MODEL, SIZE
-from moebench.analysis.parallel.links import Links, LinksLike
+from moebench.analysis.parallel.links import LinksLike
 
 Array = NDArray[np.float64]
 Arm = tuple[str, str]  # layout, direction
@@ -51,7 +51,7 @@ class Model:
         """
         predicted = pd.Series(np.nan, index=cells.index, dtype=float)
         for arm, group in cells.groupby(ARM, sort=False):
-            if arm in self.costs and costs.is_known(arm[0]):
+            if arm in self.costs and layout_costs.is_known(arm[0]):
                 term_CJ = terms(group, links)
                 predicted.loc[group.index] = term_CJ @ self.costs[arm]
         return predicted
@@ -60,11 +60,11 @@ class Model:
 def terms(cells: pd.DataFrame, links: LinksLike) -> Array:
     """Terms (C, J) of cells of one layout and direction; NaN where a collective was not probed."""
     layout, direction = cells["layout"].iloc[0], cells["direction"].iloc[0]
-    work = costs.work(layout, cells)
+    work = layout_costs.work(layout, cells)
     share_C = cells["cores_per_rank"].to_numpy(float)
     if work.is_alone:
         share_C = np.ones_like(share_C)
-    collectives_C = links.times_s(costs.messages(layout, direction, cells), len(cells))
+    collectives_C = links.times_s(layout_costs.messages(layout, direction, cells), len(cells))
     own_CJ = np.stack([np.ones(len(cells)), work.experts_C, work.flops_C, work.bytes_C], axis=1)
     return np.column_stack([own_CJ / share_C[:, None], collectives_C])
 
@@ -77,7 +77,7 @@ def fit_model(cells: pd.DataFrame, links: LinksLike, held_out_share: float) -> p
     prepared = with_split(cells, held_out_share)
     lines = []
     for (layout, direction), group in prepared.groupby(ARM, sort=True):
-        if not costs.is_known(layout):
+        if not layout_costs.is_known(layout):
             continue
         term_CJ = terms(group, links)
         time_C = group["median_duration_s"].to_numpy(float)
@@ -105,11 +105,10 @@ def fit_model(cells: pd.DataFrame, links: LinksLike, held_out_share: float) -> p
 
 
 def predict(
-    cells: pd.DataFrame, links_table: pd.DataFrame, model_table: pd.DataFrame, held_out_share: float
+    cells: pd.DataFrame, links: LinksLike, model: Model, held_out_share: float
 ) -> pd.DataFrame:
-    """The cells with ``predicted_duration_s``, and ``is_held_out`` for those that judged the fit."""
+    """The cells with ``predicted_duration_s``, and ``is_held_out`` for those that judge the fit."""
     prepared = with_split(cells, held_out_share)
-    model, links = Model.of(model_table), Links.of(links_table)
     return cells.assign(
         predicted_duration_s=model.duration_s(prepared, links),
         is_held_out=prepared["is_held_out"],

@@ -11,6 +11,7 @@ from scipy import optimize
 Array = NDArray[np.float64]
 
 OUTLIER = 0.1  # relative error from which on a reading pulls linearly, no more quadratically
+TINY = 1e-12  # a relative time that stands for 0 in a logarithm
 
 
 def fit(term_CJ: Array, time_C: Array) -> Array:
@@ -30,8 +31,9 @@ def fit(term_CJ: Array, time_C: Array) -> Array:
     if not (relative_CJ @ start_J > 0).all():
         start_J = start_J + 1e-6
     found = optimize.least_squares(
-        lambda cost_J: np.log(np.maximum(relative_CJ @ cost_J, 1e-12)),
+        lambda cost_J: np.log(np.maximum(relative_CJ @ cost_J, TINY)),
         np.maximum(start_J, 1e-9),
+        jac=lambda cost_J: relative_CJ / np.maximum(relative_CJ @ cost_J, TINY)[:, None],
         bounds=(0, np.inf),
         loss="soft_l1",
         f_scale=OUTLIER,

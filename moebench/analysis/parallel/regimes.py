@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from moebench import tables
 from moebench.analysis.parallel.derived import REGIMES, SIZE
+
+Cell = dict[str, Any]
 
 
 def regimes(cells: pd.DataFrame) -> pd.DataFrame:
@@ -16,44 +19,45 @@ def regimes(cells: pd.DataFrame) -> pd.DataFrame:
     intervals nothing is told apart, so everything ties. A size that several sweeps measured is
     judged in each of them: a tie in one is a tie, and so are two winners.
     """
-    found = [
-        _judged(dict(zip(SIZE, key, strict=True)), group)
-        for key, group in cells.groupby(list(SIZE), sort=True)
-    ]
+    sizes: dict[tuple[Any, ...], list[Cell]] = {}
+    for cell in cells.sort_values(["median_duration_s", "layout"]).to_dict("records"):
+        sizes.setdefault(tuple(cell[name] for name in SIZE), []).append(cell)
+    found = [dict(zip(SIZE, size, strict=True)) | _judged(sizes[size]) for size in sorted(sizes)]
     return tables.check(pd.DataFrame(found), REGIMES)
 
 
-def _judged(key: dict[str, Any], group: pd.DataFrame) -> dict[str, Any]:
-    ranked = group.sort_values(["median_duration_s", "layout"], kind="stable")
-    best = ranked.iloc[0]
-    tied = {name for _, sweep in ranked.groupby("sweep") for name in _contenders(sweep)}
-    tied.discard(best["layout"])
-    rivals = ranked[ranked["layout"] != best["layout"]]
-    runner_up = None if rivals.empty else rivals.iloc[0]
-    predicted = ranked.dropna(subset=["predicted_duration_s"])
-    return key | {
+def _judged(ranked: list[Cell]) -> Cell:
+    """Verdict on the cells of one size, fastest first."""
+    best = ranked[0]
+    sweeps = {cell["sweep"] for cell in ranked}
+    tied = {
+        name
+        for sweep in sweeps
+        for name in _contenders([cell for cell in ranked if cell["sweep"] == sweep])
+    } - {best["layout"]}
+    rivals = [cell for cell in ranked if cell["layout"] != best["layout"]]
+    predicted = [cell for cell in ranked if not np.isnan(cell["predicted_duration_s"])]
+    expected = min(predicted, key=lambda cell: cell["predicted_duration_s"], default=None)
+    return {
         "oversubscribed": best["oversubscribed"],
-        "num_layouts": ranked["layout"].nunique(),
+        "num_layouts": len({cell["layout"] for cell in ranked}),
         "fastest_layout": best["layout"],
         "fastest_median_s": best["median_duration_s"],
         "tied_with": " ".join(sorted(tied)) or None,
         "is_tie": bool(tied),
-        "runner_up_layout": None if runner_up is None else runner_up["layout"],
+        "runner_up_layout": rivals[0]["layout"] if rivals else None,
         "runner_up_ratio": (
-            None
-            if runner_up is None
-            else runner_up["median_duration_s"] / best["median_duration_s"]
+            rivals[0]["median_duration_s"] / best["median_duration_s"] if rivals else None
         ),
-        "predicted_fastest_layout": (
-            None
-            if predicted.empty
-            else predicted.loc[predicted["predicted_duration_s"].idxmin(), "layout"]
-        ),
+        "predicted_fastest_layout": expected["layout"] if expected else None,
     }
 
 
-def _contenders(sweep: pd.DataFrame) -> list[str]:
+def _contenders(ranked: list[Cell]) -> set[str]:
     """The fastest layout of one sweep, and those that nothing tells from it."""
-    best = sweep.loc[sweep["median_duration_s"].idxmin()]
-    is_slower = sweep["median_low_s"] > best["median_high_s"]  # false where either is null
-    return list(sweep.loc[~is_slower | (sweep["layout"] == best["layout"]), "layout"])
+    slower = {
+        cell["layout"]
+        for cell in ranked
+        if cell["median_low_s"] > ranked[0]["median_high_s"]  # false where either is null
+    }
+    return {cell["layout"] for cell in ranked} - slower

@@ -8,7 +8,7 @@ Algorithms and their times: Thakur, Rabenseifner, Gropp, "Optimization of collec
 operations in MPICH", doi:10.1177/1094342005051521, sections 4 to 8.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from moebench import tables
-from moebench.analysis.parallel import costs
+from moebench.analysis.parallel import layout_costs
 from moebench.analysis.parallel.derived import PREDICTIONS, SIZE
 from moebench.analysis.parallel.links import Array, LinksLike, Message
 from moebench.analysis.parallel.model import ARM, Model
@@ -32,10 +32,10 @@ class LinkFigures(LinksLike):
     latency_s: float
     bandwidth_bytes_per_s: float
 
-    def times_s(self, messages: list[Message], num_cells: int) -> Array:
+    def times_s(self, messages: Sequence[Message], num_cells: int) -> Array:
         """Time (C) of collectives one after the other, each by the faster of its algorithms."""
         total_C = np.zeros(num_cells)
-        for collective, bytes_C, ranks_C in messages:
+        for collective, bytes_C, ranks_C, calls_C in messages:
             options = ALGORITHMS[collective](ranks_C, bytes_C)
             each_CA = np.stack(
                 [
@@ -44,7 +44,7 @@ class LinkFigures(LinksLike):
                 ],
                 axis=1,
             )
-            total_C += each_CA.min(axis=1)
+            total_C += np.where(ranks_C > 1, calls_C * each_CA.min(axis=1), 0.0)
         return total_C
 
 
@@ -94,7 +94,7 @@ def _of_link(
     table["predicted_duration_s"] = model.duration_s(sized, links)
     table["predicted_collectives_s"] = 0.0
     for (layout, direction), group in sized.groupby(ARM, sort=False):
-        messages = costs.messages(str(layout), str(direction), group)
+        messages = layout_costs.messages(str(layout), str(direction), group)
         table.loc[group.index, "predicted_collectives_s"] = links.times_s(messages, len(group))
     rate = table["batch_size"] / table["predicted_duration_s"]
     kept = [column for column in PREDICTIONS.columns if column in table]
