@@ -1,7 +1,7 @@
 """Routing, and a rank's share of the experts.
 
-Shapes: B rows of the batch, F features, E experts of the network, L experts of this share, K choices
-of a row, H hidden units of an expert in this share, J = L * H, O outputs, N assignments.
+Shapes: B rows of the batch, F features, E experts of the network, L experts of this share, K
+choices of a row, H hidden units of an expert in this share, J = L * H, O outputs, N assignments.
 """
 
 from dataclasses import dataclass
@@ -108,16 +108,13 @@ class ExpertShare:
 
     def place_gradients(self, full: dict[str, Tensor]) -> None:
         """Write this share's gradients where they belong among those of all experts."""
-        L, H = len(self.experts), len(self.hidden)
-        block = (
-            slice(self.experts.start, self.experts.stop),
-            slice(self.hidden.start, self.hidden.stop),
-        )
-        full["w_in"][block] = gradient(self.w_in_JF).view(L, H, -1)
-        full["b_in"][block] = gradient(self.b_in_J).view(L, H)
-        full["w_out"][block] = gradient(self.w_out_JO).view(L, H, -1)
+        experts = slice(self.experts.start, self.experts.stop)
+        hidden = slice(self.hidden.start, self.hidden.stop)
+        for name, own in (("w_in", self.w_in_JF), ("b_in", self.b_in_J), ("w_out", self.w_out_JO)):
+            place = full[name][experts, hidden]
+            place.copy_(gradient(own).view(place.shape))
         if self.b_out_LO is not None:
-            full["b_out"][block[0]] = gradient(self.b_out_LO)
+            full["b_out"][experts] = gradient(self.b_out_LO)
 
     def _mix_fused(self, x_BF: Tensor, routing: Routing, trace: Trace) -> Tensor:
         """Every expert for every row, the weights set to zero where a row did not choose it."""
@@ -127,7 +124,8 @@ class ExpertShare:
         ]
         trace.mark("dispatch")
         h_BJ = torch.addmm(self.b_in_J, x_BF, self.w_in_JF.T).relu_()
-        h_BJ = (h_BJ.view(-1, L, H) * weight_BL.unsqueeze(2)).view(-1, L * H)
+        B = len(x_BF)
+        h_BJ = (h_BJ.view(B, L, H) * weight_BL.unsqueeze(2)).view(B, L * H)
         if self.b_out_LO is None:
             y_BO = h_BJ @ self.w_out_JO
         else:
@@ -137,7 +135,10 @@ class ExpertShare:
 
     def _mix_sorted(self, x_BF: Tensor, routing: Routing, trace: Trace) -> Tensor:
         """Each expert once, for the rows that chose it."""
-        order_N, num_rows = self.assignments(routing.expert_BK)
+        order_N, load = assignments(routing.expert_BK, self.network.num_experts)
+        num_rows = load[self.experts.start : self.experts.stop]
+        first = sum(load[: self.experts.start])
+        order_N = order_N[first : first + sum(num_rows)]
         row_N = order_N // routing.expert_BK.shape[1]
         x_NF = x_BF.index_select(0, row_N)
         weight_N = routing.weight_BK.flatten().index_select(0, order_N)
@@ -149,13 +150,12 @@ class ExpertShare:
         trace.mark("dispatch")
         return y_BO
 
-    def assignments(self, expert_BK: Tensor) -> tuple[Tensor, list[int]]:
-        """Assignments (numbered row by row) to this share, by expert, and how many each has."""
-        expert_N = expert_BK.flatten()
-        load = torch.bincount(expert_N, minlength=self.network.num_experts).tolist()
-        mine = load[self.experts.start : self.experts.stop]
-        first = sum(load[: self.experts.start])
-        return expert_N.argsort(stable=True)[first : first + sum(mine)], mine
+
+def assignments(expert_BK: Tensor, num_experts: int) -> tuple[Tensor, list[int]]:
+    """Assignments, numbered row by row, in the order of experts; and how many each expert has."""
+    expert_N = expert_BK.flatten()
+    load: list[int] = torch.bincount(expert_N, minlength=num_experts).tolist()
+    return expert_N.argsort(stable=True), load
 
 
 def gradient(parameter: Tensor) -> Tensor:

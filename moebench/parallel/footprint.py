@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from moebench.parallel.network import Cell, Network
 
-_INDEX_BYTES = 8
+INDEX_BYTES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +39,15 @@ _CALLS_TO_SORT, _CALLS_PER_EXPERT = 10, 4
 def parameters_bytes(cell: Cell, part: Part) -> int:
     """The gate, whole, and a part of the experts."""
     network = cell.network
-    E, F, O = network.num_experts, network.feature_dim, network.output_dim  # noqa: E741
-    gate = E * (F + 1)
-    hidden = part.num_experts * part.num_hidden * (F + 1 + O)
-    return cell.itemsize * (gate + hidden + part.num_experts * O * part.adds_bias)
+    hidden_unit = network.feature_dim + 1 + network.output_dim
+    hidden = part.num_experts * part.num_hidden * hidden_unit
+    biases = part.num_experts * network.output_dim * part.adds_bias
+    return cell.itemsize * (gate_numbers(network) + hidden + biases)
+
+
+def gate_numbers(network: Network) -> int:
+    """Matrix and bias of the gate."""
+    return network.num_experts * (network.feature_dim + 1)
 
 
 def routing_bytes(cell: Cell, num_rows: int) -> int:
@@ -50,21 +55,23 @@ def routing_bytes(cell: Cell, num_rows: int) -> int:
     network = cell.network
     choices = num_rows * network.top_k
     numbers = num_rows * network.num_experts + 2 * choices
-    return cell.itemsize * numbers + _INDEX_BYTES * choices
+    return cell.itemsize * numbers + INDEX_BYTES * choices
 
 
 def mix_bytes(cell: Cell, part: Part, num_rows: int, num_assignments: int) -> int:
     """What a share makes while it mixes its answers to ``num_rows`` rows."""
     if is_fused(cell.network, part.num_experts, part.num_hidden, num_rows):
         return _fused_bytes(cell, part, num_rows)
+    return answer_bytes(cell, part, num_assignments) + gathered_bytes(cell, num_assignments)
+
+
+def gathered_bytes(cell: Cell, num_assignments: int) -> int:
+    """Rows and weights in the order of experts, weighted answers, and their sums per row."""
     network = cell.network
-    choices = num_rows * network.top_k
-    gathered = num_assignments * (network.feature_dim + 1)
-    weighted = num_assignments * network.output_dim
-    summed = 2 * num_rows * network.output_dim
-    indices = 2 * choices + num_assignments + network.num_experts
-    made = answer_bytes(cell, part, num_assignments) + _INDEX_BYTES * indices
-    return made + cell.itemsize * (gathered + weighted + summed)
+    per_assignment = network.feature_dim + 1 + network.output_dim
+    summed = 2 * cell.batch_size * network.output_dim
+    indices = num_assignments * 3
+    return INDEX_BYTES * indices + cell.itemsize * (num_assignments * per_assignment + summed)
 
 
 def answer_bytes(cell: Cell, part: Part, num_assignments: int) -> int:

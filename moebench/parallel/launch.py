@@ -1,8 +1,7 @@
 """Who started this process, as which rank of how many; and how to start ranks."""
 
 import os
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -26,7 +25,7 @@ _VARIABLES = {
 
 
 def place(environ: Mapping[str, str] = os.environ) -> Place:
-    """Read this process' place from what its launcher has set; one rank of one without a launcher."""
+    """Read the place that the launcher has set; without a launcher, the one rank of one."""
     for launcher, (rank, world_size, local_rank) in _VARIABLES.items():
         if rank in environ and world_size in environ:
             return Place(

@@ -19,7 +19,8 @@ class Network:
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         if not 1 <= self.top_k <= self.num_experts:
             raise ValueError(
-                f"top_k={self.top_k} must be in 1..num_experts={self.num_experts}; change one of them"
+                f"top_k={self.top_k} must be in 1..num_experts={self.num_experts}; "
+                "change one of them"
             )
 
 

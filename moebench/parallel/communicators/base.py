@@ -48,7 +48,7 @@ class Communicator(ABC):
         return x
 
     def all_gather(self, x_NC: Tensor, num_rows: Rows) -> Tensor:
-        """Rows of all ranks, one below the other; ``num_rows`` of each rank, the same everywhere."""
+        """Rows of all ranks, one below the other; ``num_rows``, of each rank, known to all."""
         if self.world_size == 1:
             return x_NC
         assert len(x_NC) == num_rows[self.rank], f"{len(x_NC)} rows, announced {num_rows}"

@@ -1,18 +1,18 @@
 """The layout interface: one MoE layer, carried out by one rank or by many.
 
-Shapes, here and in every layout: B rows of the batch, F features, O outputs, E experts, K choices of
-a row, N assignments or rows on their way, W ranks.
+Shapes, here and in every layout: B rows of the batch, F features, O outputs, E experts, K choices
+of a row, N assignments or rows on their way, W ranks.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from moebench.parallel.communicators.base import Communicator
-from moebench.parallel.experts import ExpertShare, Routing, gradient, route
+from moebench.parallel.experts import Routing, gradient, route
 from moebench.parallel.network import Cell
 from moebench.parallel.trace import Message
 from moebench.parallel.weights import Weights
@@ -35,6 +35,16 @@ class Memory:
     buffers_bytes: int  # what collectives send from and receive into, besides activations
 
 
+class Share(Protocol):
+    """A rank's part of the experts."""
+
+    def parameters(self) -> list[Tensor]:
+        """Every leaf of the part."""
+
+    def place_gradients(self, full: dict[str, Tensor]) -> None:
+        """Write the part's gradients where they belong among those of all experts."""
+
+
 class Layout(ABC):
     """The network's gate and experts, shared out over the ranks of a communicator.
 
@@ -46,8 +56,10 @@ class Layout(ABC):
     """
 
     is_distributed: ClassVar[bool]  # whether more than one rank takes part
+    experts: Share
 
     def __init__(self, weights: Weights, communicator: Communicator):
+        self.weights = weights
         self.network = weights.network
         self.communicator = communicator
         self.trace = communicator.trace
@@ -85,7 +97,8 @@ class Layout(ABC):
     def gradients(self) -> dict[str, Tensor]:
         """Gradients of all parameters of the network, collected from all ranks onto each.
 
-        Keys: gate (E, F), gate_bias (E,), w_in (E, H, F), b_in (E, H), w_out (E, H, O), b_out (E, O).
+        Keys: gate (E, F), gate_bias (E,), w_in (E, H, F), b_in (E, H), w_out (E, H, O) and
+        b_out (E, O), H being all hidden units of an expert.
         For comparison with another layout, not for speed; all ranks must call it.
         """
         network = self.network
@@ -97,18 +110,15 @@ class Layout(ABC):
             "w_out": new(E, H, network.output_dim),
             "b_out": new(E, network.output_dim),
         }
-        self._place_gradients(full)
+        self.experts.place_gradients(full)
         if self.is_distributed:
             for tensor in full.values():
                 self.communicator.all_reduce(tensor)
         return {"gate": gradient(self.gate_EF), "gate_bias": gradient(self.gate_bias_E), **full}
 
     @abstractmethod
-    def _share(self, weights: Weights) -> ExpertShare:
+    def _share(self, weights: Weights) -> Share:
         """Draw this rank's part of the experts."""
-
-    def _place_gradients(self, full: dict[str, Tensor]) -> None:
-        self.experts.place_gradients(full)
 
     def _route(self, x_BF: Tensor, gate_EF: Tensor, gate_bias_E: Tensor) -> Routing:
         routing = route(x_BF, gate_EF, gate_bias_E, self.network.top_k)

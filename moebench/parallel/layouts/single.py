@@ -1,4 +1,4 @@
-"""All experts in one process: what every other layout must equal, and beat to be worth its ranks."""
+"""All experts in one process: what every other layout must equal, and be faster than."""
 
 from torch import Tensor
 
@@ -13,6 +13,7 @@ class Single(Layout):
     """Route every row, compute its experts, sum up. A second rank would only repeat it."""
 
     is_distributed = False
+    experts: ExpertShare
 
     def forward(self, x_BF: Tensor) -> Tensor:
         """Mix the experts of every row."""
