@@ -157,6 +157,13 @@ def published_of(experiment):
     return os.path.relpath(REPOSITORY / "resources" / "published" / f"{name}.csv")
 
 
+def published_durations():
+    """The published durations that layouts are compared with."""
+    return os.path.relpath(
+        REPOSITORY / "resources" / "published" / "parallel_durations.csv"
+    )
+
+
 def table(name, title):
     """A table of an experiment, as an item of the report."""
     return report(

@@ -89,3 +89,32 @@ rule tabulate_parallel:
         ),
     script:
         "../workflow/scripts/tabulate_parallel.py"
+
+
+rule map_regimes:
+    input:
+        parallel=table_of("parallel", "parallel"),
+        links=table_of("parallel", "links"),
+        model=table_of("parallel", "model"),
+        published=published_durations(),
+    output:
+        regimes=parallel_table("regimes", "the fastest layout at each size"),
+        borders=table_of("parallel", "borders"),
+        predictions=parallel_table("predictions", "predicted: more ranks, other links"),
+        published=parallel_table("published", "beside the published durations"),
+        sidecar="results/tables/parallel_regimes.prov.json",
+    log:
+        "results/logs/map_regimes.log",
+    conda:
+        "../envs/draw.yaml"
+    params:
+        links={name: link.model_dump() for name, link in CONFIG.parallel.links.items()},
+        code=sidecar.code(
+            "moebench.analysis.parallel.regimes",
+            "moebench.analysis.parallel.borders",
+            "moebench.analysis.parallel.scaling",
+            "moebench.analysis.parallel.comparison",
+            "moebench.published_parallel",
+        ),
+    script:
+        "../workflow/scripts/map_regimes.py"
