@@ -37,7 +37,7 @@ def main(
         room = _room(configfile or [])
         asked = room.sweep_at(room.sweep_called(sweep), ranks or launch.place().world_size)
         if ranks is not None:
-            launch.run(room.launcher, ranks, _without_ranks(sys.argv))
+            jobs.run(room.launcher, ranks, _without_ranks(sys.argv))
             return
         found = jobs.carry_out(asked, provenance.code_digest(*asked.modules))
         if launch.place().rank == 0:

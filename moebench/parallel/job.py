@@ -4,9 +4,11 @@
 """
 
 import contextlib
+import shlex
+import subprocess
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -32,7 +34,20 @@ def start(job: Job, launcher: str, rows: str | Path, code: str) -> None:
     asked = Path(rows).with_name("job.json")
     records.write_text(job.model_dump_json(indent=1) + "\n", asked)
     program = [sys.executable, "-m", "moebench.parallel.job"]
-    launch.run(launcher, job.world_size, [*program, str(asked), str(rows), code])
+    run(launcher, job.world_size, [*program, str(asked), str(rows), code])
+
+
+def run(launcher: str, num_ranks: int, program: Sequence[str]) -> None:
+    """Start ranks and pass on what they print; ValueError where they do not all end well."""
+    command = [*shlex.split(launcher.format(ranks=num_ranks)), *program]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as started:
+        assert started.stdout is not None
+        for line in started.stdout:
+            print(line, end="", file=sys.stderr, flush=True)
+    if started.returncode:
+        raise ValueError(f"{num_ranks} ranks ended with code {started.returncode}; see above")
 
 
 def carry_out(job: Job, code: str) -> list[Row]:
