@@ -57,7 +57,7 @@ class TimeSplit(Figure):
     }
 
     def draw(self, tables: Tables) -> Canvas:
-        """Draw shares of the instrumented time; the duration beside a bar is the undisturbed one."""
+        """Draw shares of the time of clocked calls; beside a bar the undisturbed duration."""
         cells = _split(tables["parallel"])
         chosen = _sizes(cells)
         directions = [name for name in layouts.DIRECTIONS if name in set(cells["direction"])]

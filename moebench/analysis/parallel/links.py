@@ -29,7 +29,7 @@ class Message(NamedTuple):
     bytes_C: Array  # that a rank hands over, as communicators count them
     ranks_C: Array  # that take part; one alone sends nothing
     calls_C: Array  # how often, one after the other
-]  # collective; of each cell, bytes of a rank and ranks of its group
+
 
 FEWEST_SIZES = 3  # two parameters, and something left to judge them by
 
