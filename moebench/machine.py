@@ -6,6 +6,8 @@ import fcntl
 import os
 import re
 import resource
+import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +38,16 @@ def check_threads(threads: int, where: str) -> None:
         raise MachineError(
             f"{where}: {threads} threads are more than the {num_cores()} cores at hand; "
             f"set it to {num_cores()} or less"
+        )
+
+
+def check_program(command: str, where: str) -> None:
+    """Refuse a command whose program is not there."""
+    program = shlex.split(command)[0]
+    if shutil.which(program) is None:
+        raise MachineError(
+            f"{where}: there is no program {program!r} here; activate the environment that has "
+            "it, pip install mpich, or name another command"
         )
 
 

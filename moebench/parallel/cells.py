@@ -1,13 +1,13 @@
 """Cells made ready to be called: a layout with its weights, a batch, and one call of it."""
 
 import torch
+
+from moebench import registry
 from moebench.parallel.communicators.base import Communicator
 from moebench.parallel.layouts.base import Layout
 from moebench.parallel.network import Cell, Network
-from moebench.parallel.weights import Weights
-
-from moebench import registry
 from moebench.parallel.protocol import Arm
+from moebench.parallel.weights import Weights
 from moebench.setting import Setting
 from moebench.spec import LayoutCellSpec
 
@@ -46,7 +46,10 @@ class Bench:
         if self.with_backward:
             self.layout.zero_grad()
             self.x_BF.grad = None
-            self.layout.forward(self.x_BF).backward(self.grad_BO)
+            y_BO = self.layout.forward(self.x_BF)
+            self.layout.trace.mark("other")
+            y_BO.backward(self.grad_BO)
+            self.layout.trace.mark("backward")
         else:
             with torch.no_grad():
                 self.layout.forward(self.x_BF)

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+
+from moebench import machine, registry
+from moebench.parallel.cells import Bench, network_cell
 from moebench.parallel.communicators.base import Communicator
 from moebench.parallel.experts import route
 from moebench.parallel.layouts.base import Layout
 from moebench.parallel.weights import Weights
-
-from moebench import machine, registry
-from moebench.parallel.cells import Bench, network_cell
 from moebench.setting import Setting
 from moebench.spec import LayoutCellSpec
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import torch
-from moebench.parallel.communicators.base import Communicator
 
+from moebench.parallel.communicators.base import Communicator
 from moebench.parallel.protocol import Arm, Clock, Stopwatch
 from moebench.parallel.turns import alone_on_machine, timed_blocks
 from moebench.records import Row

@@ -11,10 +11,10 @@ from statistics import median
 from typing import Protocol
 
 import torch
-from moebench.parallel.trace import Message, Trace
 from torch import Tensor
 
 from moebench.analysis.parallel.schemas import COLLECTIVES, PARTS
+from moebench.parallel.trace import Message, Trace
 from moebench.spec import ProtocolSpec
 
 Clock = Callable[[], float]

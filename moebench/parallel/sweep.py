@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from moebench.parallel.communicators.base import Communicator
-
 from moebench.parallel import oracle
-from moebench.parallel.cells import Bench
+from moebench.parallel.cells import Bench, network_cell
+from moebench.parallel.communicators.base import Communicator
 from moebench.parallel.memory import peak_memory
+from moebench.parallel.network import Cell
 from moebench.parallel.protocol import Clock, Stopwatch, Traced
 from moebench.parallel.turns import alone_on_machine, timed_blocks
 from moebench.records import Row
@@ -27,7 +27,7 @@ def measure_sweep(
     """Measure every cell of a job; rows of kind ``call`` (one per cell and block) and ``memory``.
 
     Nothing is timed before every layout gave the values and gradients of ``single``; where one does
-    not, OracleError names it.
+    not, LayoutDiffers names it.
     """
     setting = prepare(ranks.device.type, "float32", job.threads)
     facts = setting.facts(code, world_size=ranks.world_size)
@@ -43,10 +43,12 @@ def measure_sweep(
 
 
 def check_layouts(cells: Sequence[LayoutCellSpec], ranks: Communicator) -> None:
-    """Compare each layout with ``single`` at each size, once for all directions."""
-    seen = dict.fromkeys(cell.model_copy(update={"direction": "forward"}) for cell in cells)
-    for cell in seen:
-        oracle.check(cell, ranks)
+    """Compare the layouts of every size with ``single``, in values and gradients."""
+    names: dict[Cell, list[str]] = {}
+    for cell in cells:
+        names.setdefault(network_cell(cell), []).append(cell.layout)
+    for size, layouts in names.items():
+        oracle.check(list(dict.fromkeys(layouts)), size.network, size.batch_size, ranks)
 
 
 def _calls(

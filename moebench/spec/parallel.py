@@ -17,11 +17,21 @@ from moebench.spec.kinds import (
     drawing,
     unit,
 )
-from moebench.spec.problems import Problem
+from moebench.spec.problems import ConfigError, Problem, one_of, unknown
 
 EXPERIMENT = "parallel"
 AS_RANKS = "ranks"  # as many experts as ranks
 RANKS = "{ranks}"
+TABLES = (
+    "parallel",
+    "anchors",
+    "links",
+    "model",
+    "regimes",
+    "borders",
+    "predictions",
+    "published",
+)
 
 Direction = Literal["forward", "forward_backward"]
 
@@ -134,6 +144,16 @@ class SweepJob(Spec):
         """Ranks of this job."""
         return self.cells[0].world_size
 
+    @property
+    def modules(self) -> list[str]:
+        """Code that decides what is measured."""
+        layouts = dict.fromkeys(cell.layout for cell in self.cells)
+        return [
+            "moebench.parallel.sweep",
+            f"moebench.parallel.communicators.{self.communicator}",
+            *(f"moebench.parallel.layouts.{name}" for name in layouts),
+        ]
+
 
 class LinksJob(Spec):
     """Every collective at every message size, measured by one group of ranks."""
@@ -144,6 +164,12 @@ class LinksJob(Spec):
     world_size: int
     message_bytes: list[int]
     protocol: ProtocolSpec
+
+    @property
+    def modules(self) -> list[str]:
+        """Code that decides what is measured."""
+        communicator = f"moebench.parallel.communicators.{self.communicator}"
+        return ["moebench.parallel.probe", communicator]
 
 
 class ParallelSpec(RoomSpec):
@@ -171,6 +197,11 @@ class ParallelSpec(RoomSpec):
     feature_dim: int = Field(32, ge=1, description="width of a row, where a sweep names none")
     hidden_dim: int = Field(128, ge=1, description="hidden width of one expert")
     output_dim: int = Field(64, ge=1, description="width of the output")
+    largest_batch: dict[LayoutName, int] = Field(
+        {},
+        description="layouts that are left out above so many rows, for their calls take seconds",
+        json_schema_extra=unit("samples"),
+    )
     protocol: ProtocolSpec = Field(ProtocolSpec(), description="how calls are timed")
     sweeps: dict[Name, SweepSpec] = Field(
         description="what to measure, by a name of your choice; one job for each number of ranks"
@@ -189,7 +220,7 @@ class ParallelSpec(RoomSpec):
     figures: Annotated[
         list[FigureName],
         AfterValidator(distinct),
-        drawing("parallel", "links", "predictions", "regimes"),
+        drawing(*TABLES),
     ] = Field([], description="what to draw")
 
     @field_validator("launcher")
@@ -242,13 +273,37 @@ class ParallelSpec(RoomSpec):
             protocol=self.protocol,
         )
 
+    def sweep_at(self, name: str, world_size: int) -> SweepJob:
+        """A sweep at one number of ranks, whether or not the config has it there.
+
+        Raises ValueError for a sweep that does not exist, and for sizes that cannot be.
+        """
+        one_of(name, self.sweeps)
+        moved = self.sweeps[name].model_copy(update={"world_size": [world_size]})
+        room = self.model_copy(update={"sweeps": {name: moved}})
+        problems = misfits(room)
+        if problems:
+            raise ConfigError(problems)
+        return room.jobs[name, world_size]
+
+    def sweep_called(self, name: str) -> str:
+        """Full name of a sweep: ``batch_size`` stands for the first that moves along it alone."""
+        along = (key for key, sweep in self.sweeps.items() if list(sweep.axes) == [name])
+        for full in (name, f"{EXPERIMENT}_{name}", *along):
+            if full in self.sweeps:
+                return full
+        raise ValueError(unknown(name, self.sweeps))
+
     def cells(self, name: str) -> Iterator[LayoutCellSpec]:
         """Cells of one sweep: every size, in every layout and direction."""
         sweep = self.sweeps[name]
         shared = {key: getattr(self, key) for key in ("communicator", "hidden_dim", "output_dim")}
         arms = itertools.product(sweep.layouts or self.layouts, sweep.directions or self.directions)
         for size, (layout, direction) in itertools.product(self._sizes(sweep), list(arms)):
-            yield LayoutCellSpec(sweep=name, layout=layout, direction=direction, **shared, **size)
+            if size["batch_size"] <= self.largest_batch.get(layout, size["batch_size"]):
+                yield LayoutCellSpec(
+                    sweep=name, layout=layout, direction=direction, **shared, **size
+                )
 
     def _sizes(self, sweep: SweepSpec) -> Iterator[dict[str, int]]:
         """Each combination of sizes."""

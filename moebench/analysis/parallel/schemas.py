@@ -31,11 +31,12 @@ CELL = (
 # A cell without the sweep it was measured in: the same thing may be measured by several.
 SHAPE = CELL[1:]
 
-# Where the time of a call goes; they add up to the time of the calls that were clocked inside.
+# Where the time of a call goes; routing, dispatch and experts are those of the forward pass. They add up to the time of the calls that were clocked inside.
 PARTS = (
     "routing_s",
     "dispatch_s",
     "experts_s",
+    "backward_s",
     *(f"{collective}_s" for collective in COLLECTIVES),
     "waiting_s",
     "other_s",
@@ -103,7 +104,10 @@ PARALLEL = pa.DataFrameSchema(
     },
     checks=[
         pa.Check(_throughput_times_time, error="throughput times duration is not the batch"),
-        pa.Check(_marks_oversubscription, error="oversubscribed is not ranks x threads > cores"),
+        pa.Check(
+            _marks_oversubscription,
+            error="oversubscribed does not say whether ranks x threads exceed cores",
+        ),
         encloses("median_duration_s", "min_duration_s", "max_duration_s"),
         encloses("mean_duration_s", "mean_low_s", "mean_high_s"),
         encloses("median_duration_s", "median_low_s", "median_high_s"),
