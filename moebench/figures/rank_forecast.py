@@ -37,7 +37,7 @@ class RankForecast(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 7.4))
         grid = canvas.subplots(
             len(scalings), len(links), sharex=True, sharey="row", squeeze=False,
-            gridspec_kw={"left": 0.095, "right": 0.985, "top": 0.945, "bottom": 0.265,
+            gridspec_kw={"left": 0.115, "right": 0.985, "top": 0.945, "bottom": 0.265,
                          "hspace": 0.1, "wspace": 0.06},
         )  # fmt: skip
         for axes_L, scaling in zip(grid, scalings, strict=True):

@@ -72,7 +72,7 @@ class RegimeMap(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, height))
         grid = canvas.subplots(
             len(directions), len(ranks), sharex=True, sharey=True, squeeze=False,
-            gridspec_kw={"left": 0.09, "right": 0.985, "top": 1 - 0.38 / height,
+            gridspec_kw={"left": 0.115, "right": 0.985, "top": 1 - 0.38 / height,
                          "bottom": 1.72 / height, "hspace": 0.1, "wspace": 0.06},
         )  # fmt: skip
         for axes_W, direction in zip(grid, directions, strict=True):
@@ -125,13 +125,14 @@ def _map(axes: Axes, here: pd.DataFrame, every: pd.DataFrame) -> None:
     xs, ys = (sorted(every[name].unique()) for name in ("batch_size", "feature_dim"))
     x_edges, y_edges = _edges(xs), _edges(ys)
     for each in rows(here):
+        colour = layouts.look(each.fastest_layout).colour
         i, j = xs.index(each.batch_size), ys.index(each.feature_dim)
         axes.add_patch(
             Rectangle(
                 (x_edges[i], y_edges[j]),
                 x_edges[i + 1] - x_edges[i],
                 y_edges[j + 1] - y_edges[j],
-                facecolor=layouts.look(each.fastest_layout).colour,
+                facecolor=colour,
                 edgecolor="white",
                 hatch=HATCH if each.is_tie else "",
                 lw=1.0,
@@ -146,6 +147,8 @@ def _map(axes: Axes, here: pd.DataFrame, every: pd.DataFrame) -> None:
             va="center",
             size=8,
             color=layouts.ink_on(each.fastest_layout),
+            bbox={"facecolor": colour, "edgecolor": "none", "pad": 1.5},
+            zorder=4,
         )
     axes.set(xscale="log", yscale="log", xlim=(x_edges[0], x_edges[-1]))
     axes.set_ylim(y_edges[0], y_edges[-1])
@@ -181,10 +184,10 @@ def _contours(axes: Axes, grid: pd.DataFrame) -> None:
     wide = grid.pivot(index="feature_dim", columns="batch_size", values="predicted_fastest_layout")
     for name in names:
         inside = (wide == name).to_numpy(float)
-        for width, colour in ((3.4, "white"), (1.7, layouts.look(name).colour)):
+        for width, colour, dashes in ((4.2, "white", "solid"), (1.8, style.INK, "dashed")):
             axes.contour(
                 wide.columns.to_numpy(float), wide.index.to_numpy(float), inside,
-                levels=[0.5], colors=[colour], linewidths=[width], linestyles=["dashed"],
+                levels=[0.5], colors=[colour], linewidths=[width], linestyles=[dashes],
             )  # fmt: skip
 
 

@@ -65,11 +65,12 @@ class SweepFigure(Figure):
         """Draw lines through the values, with intervals where there are any."""
         chosen, _ = panels(self.values(tables["parallel"]), self.axis)
         directions = _directions(chosen)
-        canvas = Canvas(figsize=(style.WIDTH_IN, 2.35 + 2.5 * len(directions)))
-        bottom = 1.6 / (2.35 + 2.5 * len(directions))
+        height = 2.35 + 2.5 * len(directions)
+        canvas = Canvas(figsize=(style.WIDTH_IN, height))
         grid = canvas.subplots(
             len(directions), len(chosen), sharex="col", sharey="row", squeeze=False,
-            gridspec_kw={"left": 0.1, "right": 0.985, "top": 0.93, "bottom": bottom,
+            gridspec_kw={"left": 0.115, "right": 0.985, "top": 1 - 0.4 / height,
+                         "bottom": 1.9 / height,
                          "hspace": 0.12, "wspace": 0.06},
         )  # fmt: skip
         for axes_P, direction in zip(grid, directions, strict=True):
@@ -78,13 +79,13 @@ class SweepFigure(Figure):
                 self._panel(axes, cells)
             axes_P[0].set_ylabel(f"{self.ylabel}\n{layouts.DIRECTIONS[direction]}")
         for axes, panel in zip(grid[0], chosen, strict=True):
-            axes.set_title(panel.title, fontsize=10.5)
+            axes.set_title(panel.title, fontsize=9.5)
         for axes in grid[-1]:
             axes.set_xlabel(AXES[self.axis])
         drawn = [name for panel in chosen for name in panel.cells["layout"]]
         canvas.legend(
             handles=layouts.handles(drawn), loc="upper center",
-            bbox_to_anchor=(0.53, bottom - 0.115), ncols=3,
+            bbox_to_anchor=(0.53, 1.35 / height), ncols=3, fontsize=10,
         )  # fmt: skip
         write_below(canvas, self._note(tables["parallel"]))
         return canvas

@@ -57,22 +57,22 @@ class TimeSplit(Figure):
     }
 
     def draw(self, tables: Tables) -> Canvas:
-        """Draw shares of the instrumented time; the duration beside a bar is the undisturbed one."""
+        """Draw shares of the time of clocked calls; beside a bar the undisturbed duration."""
         cells = _split(tables["parallel"])
         chosen = _sizes(cells)
         directions = [name for name in layouts.DIRECTIONS if name in set(cells["direction"])]
         names = layouts.order(cells["layout"])
-        height = 0.75 + len(directions) * (0.5 + 0.3 * len(names)) + 1.35
+        height = 0.75 + len(directions) * (0.65 + 0.3 * len(names)) + 1.35
         canvas = Canvas(figsize=(style.WIDTH_IN, height))
         grid = canvas.subplots(
             max(1, len(directions)), max(1, len(chosen)), sharex=True, sharey=True, squeeze=False,
-            gridspec_kw={"left": 0.26, "right": 0.99, "top": 1 - 0.4 / height,
-                         "bottom": 1.7 / height, "hspace": 0.25, "wspace": 0.05},
+            gridspec_kw={"left": 0.26, "right": 0.99, "top": 1 - 0.55 / height,
+                         "bottom": 1.7 / height, "hspace": 0.3, "wspace": 0.05},
         )  # fmt: skip
         for axes_S, direction in zip(grid, directions, strict=False):
             for axes, (title, mine) in zip(axes_S, chosen, strict=False):
                 _bars(axes, mine[mine["direction"] == direction], names)
-                axes.set_title(f"{title}: {layouts.DIRECTIONS[direction]}", fontsize=9.5)
+                axes.set_title(f"{title}\n{layouts.DIRECTIONS[direction]}", fontsize=9.5)
         for axes in grid[-1]:
             axes.set_xlabel("share of the time of a call")
         canvas.legend(

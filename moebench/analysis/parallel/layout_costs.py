@@ -1,7 +1,7 @@
-"""What each layout does: the counts of its own ``communication`` and ``memory``, over many cells.
+"""What each layout does, counted as its own ``communication`` does, over many cells at once.
 
-A new layout has no prediction until it has an entry in ``LAYOUTS``. Letters as in ``costs``; D ranks
-that rows are exchanged between, T ranks that share the hidden units of the same experts.
+A new layout has no prediction until it has an entry in ``LAYOUTS``. Letters as in ``costs``; rows
+are exchanged between D ranks, and T ranks share the hidden units of the same experts.
 """
 
 import dataclasses

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from moebench import tables
 from moebench.analysis.parallel import layout_costs, positive_sum
 from moebench.analysis.parallel.derived import MODEL, SIZE
-from moebench.analysis.parallel.links import LinksLike
+from moebench.analysis.parallel.links import Links, LinksLike
 
 Array = NDArray[np.float64]
 Arm = tuple[str, str]  # layout, direction
@@ -69,9 +69,10 @@ def terms(cells: pd.DataFrame, links: LinksLike) -> Array:
     return np.column_stack([own_CJ / share_C[:, None], collectives_C])
 
 
-def fit_model(cells: pd.DataFrame, links: LinksLike, held_out_share: float) -> pd.DataFrame:
+def fit_model(cells: pd.DataFrame, links: pd.DataFrame, held_out_share: float) -> pd.DataFrame:
     """One line of costs per layout and direction, with its errors on cells fitted and held out.
 
+    ``cells`` and ``links`` are the tables of these names.
     A layout whose costs are unknown, or with fewer than three cells to fit, has no line.
     """
     prepared = with_split(cells, held_out_share)
@@ -79,7 +80,7 @@ def fit_model(cells: pd.DataFrame, links: LinksLike, held_out_share: float) -> p
     for (layout, direction), group in prepared.groupby(ARM, sort=True):
         if not layout_costs.is_known(layout):
             continue
-        term_CJ = terms(group, links)
+        term_CJ = terms(group, Links.of(links))
         time_C = group["median_duration_s"].to_numpy(float)
         is_probed_C = np.isfinite(term_CJ).all(axis=1)
         is_held_out_C = group["is_held_out"].to_numpy(bool)
@@ -105,12 +106,12 @@ def fit_model(cells: pd.DataFrame, links: LinksLike, held_out_share: float) -> p
 
 
 def predict(
-    cells: pd.DataFrame, links: LinksLike, model: Model, held_out_share: float
+    cells: pd.DataFrame, links: pd.DataFrame, model: pd.DataFrame, held_out_share: float
 ) -> pd.DataFrame:
     """The cells with ``predicted_duration_s``, and ``is_held_out`` for those that judge the fit."""
     prepared = with_split(cells, held_out_share)
     return cells.assign(
-        predicted_duration_s=model.duration_s(prepared, links),
+        predicted_duration_s=Model.of(model).duration_s(prepared, Links.of(links)),
         is_held_out=prepared["is_held_out"],
     )
 

@@ -2,11 +2,12 @@
 
 import pandas as pd
 import pytest
+import torch
 
 from moebench import registry
 from moebench.analysis.parallel import costs, layout_costs
 from moebench.parallel import footprint
-from moebench.parallel.layouts.base import Layout, balanced_routing
+from moebench.parallel.layouts.base import Layout
 from moebench.parallel.network import Cell, Network
 
 SIZES = [
@@ -28,15 +29,17 @@ def network(size):
 
 
 def counted(layout, size, direction):
-    """Messages of the rank that sends most, with those of one rank left out."""
+    """Messages of each rank under a random routing, with groups of one rank left out."""
     cell = Cell(network=network(size), batch_size=size["batch_size"], world_size=size["world_size"])
-    routing = balanced_routing(cell)
+    generator = torch.Generator().manual_seed(0)
+    score_BE = torch.rand(size["batch_size"], size["num_experts"], generator=generator)
+    routing = score_BE.topk(size["top_k"], dim=1).indices
     found = []
     for rank in range(size["world_size"]):
         traffic = registry.load(Layout, layout).communication(cell, rank, routing)
         sent = traffic.forward + (traffic.backward if direction == "forward_backward" else [])
         found.append([tuple(message) for message in sent if message.group_size > 1])
-    return max(found, key=lambda messages: sum(message[1] for message in messages))
+    return found
 
 
 def modelled(layout, place, direction):
@@ -53,12 +56,13 @@ def modelled(layout, place, direction):
 def test_the_messages_of_the_model_are_those_of_the_layout(layout, direction):
     for place, size in enumerate(SIZES):
         ours, theirs = modelled(layout, place, direction), counted(layout, size, direction)
-        assert sorted((name, ranks) for name, _, ranks in ours) == sorted(
-            (name, ranks) for name, _, ranks in theirs
-        )
-        assert sum(each[1] for each in ours) == pytest.approx(
-            sum(each[1] for each in theirs), rel=0.02
-        ), size
+        for each in theirs:
+            assert sorted((name, ranks) for name, _, ranks in ours) == sorted(
+                (name, ranks) for name, _, ranks in each
+            )
+        mean = sum(message[1] for each in theirs for message in each) / len(theirs)
+        chance = {8: 0.25, 64: 0.1, 4096: 0.01}[size["batch_size"]]  # in who is chosen
+        assert sum(message[1] for message in ours) == pytest.approx(mean, rel=chance), size
 
 
 def test_every_layout_that_there_is_has_costs():

@@ -25,11 +25,11 @@ FIGURES = {
 
 
 def fitted(cells):
-    return fit_model(cells, truth.LINKS, SHARE)
+    return fit_model(cells, truth.links_table(), SHARE)
 
 
 def predicted(cells):
-    return predict(cells, truth.LINKS, Model.of(fitted(cells)), SHARE)
+    return predict(cells, truth.links_table(), fitted(cells), SHARE)
 
 
 def test_known_costs_are_found():

@@ -43,6 +43,17 @@ def probe_rows(noise=0.0, seed=0):
         )
 
 
+def links_table():
+    """The links as the table of fits would hold them."""
+    return pd.DataFrame(
+        [
+            {"collective": collective, "world_size": ranks, "latency_s": latency_s,
+             "time_per_byte_s": time_per_byte_s}
+            for (collective, ranks), (latency_s, time_per_byte_s) in LINKS.costs.items()
+        ]
+    )  # fmt: skip
+
+
 def sizes():
     """Batch by width at each number of ranks, and top-k, and ranks, as the sweeps have them."""
     yield from (
