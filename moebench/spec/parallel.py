@@ -215,7 +215,7 @@ class ParallelSpec(RoomSpec):
         for full in (name, f"{EXPERIMENT}_{name}", *along):
             if full in self.asked:
                 return full
-        raise ValueError(unknown(name, self.asked))
+        raise ValueError(unknown(name, [*self.asked, *AXES]))
 
     def cells(self, name: str) -> Iterator[LayoutCellSpec]:
         """Cells of one sweep: every size, in every layout and direction."""
