@@ -118,3 +118,31 @@ rule map_regimes:
         ),
     script:
         "../workflow/scripts/map_regimes.py"
+
+
+rule write_parallel_findings:
+    input:
+        **{
+            name: table_of("parallel", name)
+            for name in (
+                *("parallel", "anchors", "links", "model"),
+                *("regimes", "borders", "predictions", "published"),
+            )
+        },
+    output:
+        rst="results/report/parallel_findings.rst",
+        html=report(
+            "results/report/parallel_findings.html",
+            caption="../report/page.rst",
+            category="Findings",
+            labels={"page": "parallel"},
+        ),
+        sidecar="results/report/parallel_findings.prov.json",
+    log:
+        "results/logs/write_parallel_findings.log",
+    conda:
+        "../envs/draw.yaml"
+    params:
+        code=sidecar.code("moebench.report.parallel"),
+    script:
+        "../workflow/scripts/write_parallel_findings.py"

@@ -6,7 +6,7 @@ import pandas as pd
 from moebench import tables
 from moebench.analysis.parallel.derived import BORDERS, SIZE
 from moebench.analysis.parallel.links import Links
-from moebench.analysis.parallel.model import Model, with_split
+from moebench.analysis.parallel.model import Model, with_cores
 
 NUM_POINTS = 33  # of each axis, evenly spaced on a log scale
 PANEL = [name for name in SIZE if name not in ("batch_size", "feature_dim")]
@@ -33,7 +33,7 @@ def _grid(measured: pd.DataFrame, model: Model, links: Links) -> pd.DataFrame | 
         names=["batch_size", "feature_dim"],
     ).to_frame(index=False)
     grid = points.merge(one_each.drop(columns=["batch_size", "feature_dim"]), how="cross")
-    grid["predicted_duration_s"] = model.duration_s(with_split(grid, 0.0), links)
+    grid["predicted_duration_s"] = model.duration_s(with_cores(grid), links)
     known = grid.dropna(subset=["predicted_duration_s"])
     if known.empty:
         return None

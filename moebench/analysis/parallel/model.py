@@ -126,11 +126,13 @@ def with_split(cells: pd.DataFrame, held_out_share: float) -> pd.DataFrame:
     keys = [json.dumps(list(map(int, size))) for size in sizes.itertuples(index=False)]
     ordered = sorted(set(keys), key=lambda key: hashlib.sha256(key.encode()).hexdigest())
     held_out = set(ordered[: math.floor(held_out_share * len(ordered))])
-    ranks = cells["world_size"] * cells["threads"]
-    return cells.assign(
-        cores_per_rank=np.minimum(1.0, cells["num_cores"] / ranks),
-        is_held_out=[key in held_out for key in keys],
-    )
+    return with_cores(cells).assign(is_held_out=[key in held_out for key in keys])
+
+
+def with_cores(cells: pd.DataFrame) -> pd.DataFrame:
+    """Cells with the share of a core that each thread of a rank has, at most 1."""
+    num_threads = cells["world_size"] * cells["threads"]
+    return cells.assign(cores_per_rank=np.minimum(1.0, cells["num_cores"] / num_threads))
 
 
 def held_out_error(cells: pd.DataFrame) -> float:

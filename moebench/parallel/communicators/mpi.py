@@ -1,6 +1,7 @@
 """MPI through mpi4py: the tensors' own memory is sent, nothing is pickled or copied."""
 
 import functools
+import math
 import time
 from types import ModuleType
 from typing import TYPE_CHECKING, Self
@@ -89,8 +90,8 @@ def _is_even(num_rows: Rows) -> bool:
 
 
 def _numbers(x: Tensor, num_rows: Rows) -> list[int]:
-    """Numbers, as MPI counts them, in each rank's rows."""
-    width = x.stride(0)
+    """Numbers in each rank's rows. Not by strides: an empty row has one that is not its width."""
+    width = math.prod(x.shape[1:])
     return [width * rows for rows in num_rows]
 
 
