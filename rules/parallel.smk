@@ -22,7 +22,7 @@ rule sweep_layouts:
     benchmark:
         "results/benchmarks/sweep_layouts/{sweep}_ranks={ranks}.tsv"
     wildcard_constraints:
-        sweep="|".join(CONFIG.parallel.sweeps),
+        sweep="|".join(CONFIG.parallel.asked),
         ranks=r"\d+",
     priority: 100
     conda:

@@ -13,6 +13,7 @@ from moebench.analysis.parallel.printed import published_way
 from moebench.analysis.parallel.tabulate import tabulate_cells
 from moebench.parallel import job as jobs
 from moebench.parallel import launch
+from moebench.parallel.start import run
 from moebench.records import Row
 from moebench.spec import ParallelSpec, files
 
@@ -37,7 +38,7 @@ def main(
         room = _room(configfile or [])
         asked = room.sweep_at(room.sweep_called(sweep), ranks or launch.place().world_size)
         if ranks is not None:
-            jobs.run(room.launcher, ranks, _without_ranks(sys.argv))
+            run(room.launcher, ranks, _without_ranks(sys.argv))
             return
         found = jobs.carry_out(asked, provenance.code_digest(*asked.modules))
         if launch.place().rank == 0:

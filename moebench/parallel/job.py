@@ -1,14 +1,9 @@
-"""What a group of ranks is asked to do: how it is handed to them, and what each of them runs.
-
-``python -m moebench.parallel.job JOB ROWS CODE`` is what ``start`` starts on every rank.
-"""
+"""What one rank runs: ``python -m moebench.parallel.job JOB ROWS CODE``, see ``start``."""
 
 import contextlib
-import shlex
-import subprocess
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -23,31 +18,6 @@ from moebench.spec import LinksJob, SweepJob
 
 Job = SweepJob | LinksJob
 _JOB: TypeAdapter[Job] = TypeAdapter(Job)
-
-
-def start(job: Job, launcher: str, rows: str | Path, code: str) -> None:
-    """Start the ranks of a job and wait until rank 0 has written their rows.
-
-    The job lies beside the rows, for a shared disk is all that ranks on several nodes have in
-    common. Raises ValueError, in one line, where ranks cannot be started or one of them fails.
-    """
-    asked = Path(rows).with_name("job.json")
-    records.write_text(job.model_dump_json(indent=1) + "\n", asked)
-    program = [sys.executable, "-m", "moebench.parallel.job"]
-    run(launcher, job.world_size, [*program, str(asked), str(rows), code])
-
-
-def run(launcher: str, num_ranks: int, program: Sequence[str]) -> None:
-    """Start ranks and pass on what they print; ValueError where they do not all end well."""
-    command = [*shlex.split(launcher.format(ranks=num_ranks)), *program]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as started:
-        assert started.stdout is not None
-        for line in started.stdout:
-            print(line, end="", file=sys.stderr, flush=True)
-    if started.returncode:
-        raise ValueError(f"{num_ranks} ranks ended with code {started.returncode}; see above")
 
 
 def carry_out(job: Job, code: str) -> list[Row]:

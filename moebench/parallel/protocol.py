@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from moebench.analysis.parallel.schemas import COLLECTIVES, PARTS
+from moebench.analysis.parallel.words import COLLECTIVES, PARTS
 from moebench.parallel.trace import Message, Trace
 from moebench.spec import ProtocolSpec
 

@@ -75,9 +75,14 @@ def _spec_below(field: Schema, definitions: Schema) -> Schema | None:
     """The spec that a key holds, or that each name under it holds; None for a plain value."""
     if "kind" in field:
         return None
-    alternatives = [each["$ref"] for each in field.get("anyOf", ()) if "$ref" in each]
-    reference = field.get("$ref") or _values(field).get("$ref") or next(iter(alternatives), None)
+    reference = _reference(field) or _reference(_values(field))
     return None if reference is None else definitions[reference.rpartition("/")[2]]
+
+
+def _reference(field: Schema) -> str | None:
+    """Where the spec of a field is defined, which may be one of its alternatives."""
+    alternatives = (field, *field.get("anyOf", ()))
+    return next((str(each["$ref"]) for each in alternatives if "$ref" in each), None)
 
 
 def _values(field: Schema) -> Schema:

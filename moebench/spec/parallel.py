@@ -17,9 +17,16 @@ from moebench.spec.kinds import (
     drawing,
     unit,
 )
+from moebench.spec.layout_jobs import (
+    EXPERIMENT,
+    Direction,
+    LayoutCellSpec,
+    LinksJob,
+    ProtocolSpec,
+    SweepJob,
+)
 from moebench.spec.problems import ConfigError, Problem, one_of, unknown
 
-EXPERIMENT = "parallel"
 AS_RANKS = "ranks"  # as many experts as ranks
 RANKS = "{ranks}"
 TABLES = (
@@ -32,8 +39,6 @@ TABLES = (
     "predictions",
     "published",
 )
-
-Direction = Literal["forward", "forward_backward"]
 
 
 def _values(values: list[Any]) -> list[Any]:
@@ -52,23 +57,6 @@ ExpertsAxis = Annotated[
 ]
 Layouts = Annotated[list[LayoutName], AfterValidator(_values)]
 Directions = Annotated[list[Direction], AfterValidator(_values)]
-
-
-class LayoutCellSpec(Spec):
-    """One cell: a layer of one size, laid out in one way over so many ranks."""
-
-    experiment: str = EXPERIMENT
-    sweep: str
-    layout: str
-    communicator: str
-    world_size: int
-    num_experts: int
-    batch_size: int
-    top_k: int
-    feature_dim: int
-    hidden_dim: int
-    output_dim: int
-    direction: Direction
 
 
 class SweepSpec(Spec):
@@ -91,35 +79,6 @@ class SweepSpec(Spec):
 AXES = ("world_size", "num_experts", "batch_size", "top_k", "feature_dim")
 
 
-class ProtocolSpec(Spec):
-    """How calls are timed."""
-
-    min_calls: int = Field(
-        30, ge=1, description="timed in every cell, unless min_s is reached before"
-    )
-    min_s: float = Field(
-        2.0,
-        gt=0,
-        description="time in every cell, unless min_calls is reached before",
-        json_schema_extra=unit("s"),
-    )
-    num_blocks: int = Field(
-        10, ge=2, description="blocks that a cell's calls are spread over; intervals need six"
-    )
-    warmup_calls: int = Field(
-        5, ge=2, description="calls of a group; warm-up ends when two groups agree"
-    )
-    warmup_tolerance: float = Field(
-        0.1, gt=0, description="largest difference between medians of groups that agree"
-    )
-    warmup_max_s: float = Field(
-        0.5,
-        gt=0,
-        description="limit of a cell's warm-up; the table says where it was reached",
-        json_schema_extra=unit("s"),
-    )
-
-
 class LinkSpec(Spec):
     """A link between ranks, for the prediction of machines that are not at hand."""
 
@@ -128,48 +87,6 @@ class LinkSpec(Spec):
         gt=0, description="of one rank, one way", json_schema_extra=unit("bytes/s")
     )
     source: str = Field(description="where the two figures come from")
-
-
-class SweepJob(Spec):
-    """Cells of one number of ranks, measured in turn by one group of ranks."""
-
-    kind: Literal["sweep"] = "sweep"
-    communicator: str
-    threads: int
-    cells: list[LayoutCellSpec]
-    protocol: ProtocolSpec
-
-    @property
-    def world_size(self) -> int:
-        """Ranks of this job."""
-        return self.cells[0].world_size
-
-    @property
-    def modules(self) -> list[str]:
-        """Code that decides what is measured."""
-        layouts = dict.fromkeys(cell.layout for cell in self.cells)
-        return [
-            "moebench.parallel.sweep",
-            f"moebench.parallel.communicators.{self.communicator}",
-            *(f"moebench.parallel.layouts.{name}" for name in layouts),
-        ]
-
-
-class LinksJob(Spec):
-    """Every collective at every message size, measured by one group of ranks."""
-
-    kind: Literal["links"] = "links"
-    communicator: str
-    threads: int
-    world_size: int
-    message_bytes: list[int]
-    protocol: ProtocolSpec
-
-    @property
-    def modules(self) -> list[str]:
-        """Code that decides what is measured."""
-        communicator = f"moebench.parallel.communicators.{self.communicator}"
-        return ["moebench.parallel.probe", communicator]
 
 
 class ParallelSpec(RoomSpec):
@@ -203,8 +120,9 @@ class ParallelSpec(RoomSpec):
         json_schema_extra=unit("samples"),
     )
     protocol: ProtocolSpec = Field(ProtocolSpec(), description="how calls are timed")
-    sweeps: dict[Name, SweepSpec] = Field(
-        description="what to measure, by a name of your choice; one job for each number of ranks"
+    sweeps: dict[Name, SweepSpec | None] = Field(
+        description="what to measure, by a name of your choice, or null; "
+        "one job for each number of ranks"
     )
     link_message_bytes: Axis = Field(
         [1 << exponent for exponent in range(10, 25, 2)],
@@ -235,16 +153,21 @@ class ParallelSpec(RoomSpec):
 
     @field_validator("sweeps")
     @classmethod
-    def _asks_for_something(cls, sweeps: dict[str, SweepSpec]) -> dict[str, SweepSpec]:
-        if not sweeps:
+    def _asks_for_something(cls, given: dict[str, SweepSpec | None]) -> dict[str, SweepSpec | None]:
+        if not any(given.values()):
             raise ValueError("describe at least one sweep")
-        return sweeps
+        return given
+
+    @property
+    def asked(self) -> dict[str, SweepSpec]:
+        """The sweeps that are described; a file laid over another may leave one out."""
+        return {name: sweep for name, sweep in self.sweeps.items() if sweep is not None}
 
     @property
     def jobs(self) -> dict[tuple[str, int], SweepJob]:
         """What every job measures, by sweep and number of ranks."""
         found: dict[tuple[str, int], list[LayoutCellSpec]] = {}
-        for name in self.sweeps:
+        for name in self.asked:
             for cell in self.cells(name):
                 found.setdefault((name, cell.world_size), []).append(cell)
         return {key: self.job(cells) for key, cells in found.items()}
@@ -278,8 +201,8 @@ class ParallelSpec(RoomSpec):
 
         Raises ValueError for a sweep that does not exist, and for sizes that cannot be.
         """
-        one_of(name, self.sweeps)
-        moved = self.sweeps[name].model_copy(update={"world_size": [world_size]})
+        one_of(name, self.asked)
+        moved = self.asked[name].model_copy(update={"world_size": [world_size]})
         room = self.model_copy(update={"sweeps": {name: moved}})
         problems = misfits(room)
         if problems:
@@ -288,15 +211,15 @@ class ParallelSpec(RoomSpec):
 
     def sweep_called(self, name: str) -> str:
         """Full name of a sweep: ``batch_size`` stands for the first that moves along it alone."""
-        along = (key for key, sweep in self.sweeps.items() if list(sweep.axes) == [name])
+        along = (key for key, sweep in self.asked.items() if list(sweep.axes) == [name])
         for full in (name, f"{EXPERIMENT}_{name}", *along):
-            if full in self.sweeps:
+            if full in self.asked:
                 return full
-        raise ValueError(unknown(name, self.sweeps))
+        raise ValueError(unknown(name, [*self.asked, *AXES]))
 
     def cells(self, name: str) -> Iterator[LayoutCellSpec]:
         """Cells of one sweep: every size, in every layout and direction."""
-        sweep = self.sweeps[name]
+        sweep = self.asked[name]
         shared = {key: getattr(self, key) for key in ("communicator", "hidden_dim", "output_dim")}
         arms = itertools.product(sweep.layouts or self.layouts, sweep.directions or self.directions)
         for size, (layout, direction) in itertools.product(self._sizes(sweep), list(arms)):

@@ -10,6 +10,7 @@ def room(**changes):
     """The room of config.yaml with one sweep and some keys changed."""
     config = read_config()
     sweeps = {"tried": changes.pop("sweep", {"batch_size": [8]})}
+    sweeps = changes.pop("sweeps", sweeps)
     layouts = ["single"]
     config["parallel"] = {"layouts": layouts, "sweeps": sweeps, **changes}
     return parse(config).parallel
@@ -81,6 +82,7 @@ def test_clipping_to_the_number_of_ranks_is_refused_too():
         ({"communicator": "mpich"}, "unknown name 'mpich'; did you mean 'mpi'?"),
         ({"launcher": "mpiexec -n 4"}, "must contain {ranks}"),
         ({"sweeps": {}}, "describe at least one sweep"),
+        ({"sweeps": {"left_out": None}}, "describe at least one sweep"),
         ({"figures": ["frontier"]}, "figure 'frontier' draws summary"),
     ],
 )
@@ -94,8 +96,8 @@ def test_numbers_that_snakemake_passes_as_text_are_read():
     assert {cell.num_experts for cell in job.cells} == {4}
 
 
-@pytest.mark.parametrize("overlays", [(), ("smoke.yaml",), ("seeds.yaml",)])
-def test_every_tier_measures_the_published_sweeps(overlays):
+@pytest.mark.parametrize("overlays", [(), ("seeds.yaml",)])
+def test_every_tier_but_smoke_measures_the_published_sweeps(overlays):
     asked = parse(read_config(*overlays)).parallel
     assert isinstance(asked, ParallelSpec)
     assert {"parallel_batch", "parallel_topk", "parallel_feature_dim", "parallel_ranks"} <= set(
@@ -139,3 +141,24 @@ def test_a_sweep_runs_at_a_number_of_ranks_that_the_config_does_not_name():
     assert {cell.world_size for cell in job.cells} == {3}
     with pytest.raises(ConfigError, match="top_k=2 must be in 1..num_experts=1"):
         room(sweep={"num_experts": ["ranks"]}).sweep_at("tried", 1)
+
+
+def test_a_file_laid_over_another_leaves_a_sweep_out_with_null():
+    asked = room(sweeps={"tried": None, "other": {"batch_size": [8]}})
+    assert {sweep for sweep, _ in asked.jobs} == {"other"}
+    with pytest.raises(ValueError, match="unknown name 'tried'"):
+        asked.sweep_called("tried")
+
+
+def test_layouts_are_left_out_above_their_largest_batch():
+    asked = room(
+        sweep={"batch_size": [8, 64, 512]},
+        layouts=["single", "single_loop"],
+        directions=["forward"],
+        largest_batch={"single_loop": 64},
+    )
+    [job] = asked.jobs.values()
+    found = [(cell.batch_size, cell.layout) for cell in job.cells]
+    assert (64, "single_loop") in found
+    assert (512, "single_loop") not in found
+    assert (512, "single") in found

@@ -2,11 +2,11 @@
 
 from job import job
 
-from moebench.parallel import job as jobs
+from moebench.parallel.start import start
 from moebench.spec import LinksJob
 
 with job(snakemake):
-    jobs.start(
+    start(
         LinksJob(**snakemake.params.spec),
         snakemake.resources.mpi,
         snakemake.output.rows,

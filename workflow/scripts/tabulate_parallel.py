@@ -1,10 +1,10 @@
 """Turn the rows of all sweeps of layouts into the table of cells, with what a model predicts."""
 
 from job import job
-from moebench.analysis.parallel.links import fit_links
-from moebench.analysis.parallel.model import fit_model, predict
 
 from moebench import records, tables
+from moebench.analysis.parallel.links import fit_links
+from moebench.analysis.parallel.model import fit_model, predict
 from moebench.analysis.parallel.tabulate import tabulate_anchors, tabulate_cells
 
 with job(snakemake):

@@ -9,38 +9,15 @@ import pandas as pd
 import pandera.pandas as pa
 
 from moebench.analysis.columns import Columns, count, encloses, positive, real, text
-
-DIRECTIONS = ("forward", "forward_backward")
-COLLECTIVES = ("all_reduce", "all_gather", "all_to_all", "reduce_scatter", "broadcast")
-
-# What tells one cell from another, in the order in which tables are sorted.
-CELL = (
-    "sweep",
-    "layout",
-    "communicator",
-    "backend",
-    "world_size",
-    "num_experts",
-    "batch_size",
-    "top_k",
-    "feature_dim",
-    "hidden_dim",
-    "output_dim",
-    "direction",
+from moebench.analysis.parallel.words import (
+    CELL,
+    COLLECTIVES,
+    DIRECTIONS,
+    PARTS,
+    SHAPE,
 )
-# A cell without the sweep it was measured in: the same thing may be measured by several.
-SHAPE = CELL[1:]
 
-# Where the time of a call goes; routing, dispatch and experts are those of the forward pass. They add up to the time of the calls that were clocked inside.
-PARTS = (
-    "routing_s",
-    "dispatch_s",
-    "experts_s",
-    "backward_s",
-    *(f"{collective}_s" for collective in COLLECTIVES),
-    "waiting_s",
-    "other_s",
-)
+__all__ = ["ANCHORS", "CELL", "COLLECTIVES", "DIRECTIONS", "PARALLEL", "PARTS", "SHAPE"]
 
 IDENTITY: Columns = {
     "sweep": text(),
