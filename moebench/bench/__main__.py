@@ -1,7 +1,9 @@
 """``python -m moebench.bench``: how fast the layer and the training step are on this machine."""
 
 import itertools
+import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +12,11 @@ from tqdm import tqdm
 
 from moebench import machine, records
 from moebench.bench import layer as layers
+from moebench.bench import parallel as layouts
 from moebench.bench import step as steps
 from moebench.bench.peers import Size
+from moebench.parallel import launch, watch
+from moebench.parallel.ranks import Ranks
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
@@ -61,11 +66,45 @@ def train_step(threads: int = 1, rounds: Rounds = 11, rows: Rows = None) -> None
         records.write([row for each in found for row in each], rows)
 
 
+@app.command()
+def parallel(
+    num_ranks: Annotated[list[int], _several("ranks, 4 or 8", *layouts.NUM_RANKS)],
+    launcher: Annotated[
+        str, typer.Option(help="starts ranks; {ranks} is their number")
+    ] = "mpiexec -n {ranks}",
+    rounds: Rounds = 31,
+    rows: Rows = None,
+) -> None:
+    """Compare layouts of an MoE layer with each other and with their floors, over MPI."""
+    print(layouts.EXPLANATION.format(calls=layouts.CALLS), end="\n\n")
+    found = []
+    with machine.exclusive(), tempfile.TemporaryDirectory() as folder:
+        for count in num_ranks:
+            path = Path(folder) / f"{count}.jsonl"
+            rank = [sys.executable, "-m", "moebench.bench", "parallel-rank", str(path)]
+            watch.run(
+                launch.command(launcher, count, [*rank, "--rounds", str(rounds)]), count, os.environ
+            )
+            found += records.read([path])
+    print(layouts.account(found))
+    if rows:
+        records.write(found, rows)
+
+
+@app.command(hidden=True)
+def parallel_rank(path: Path, rounds: Rounds = 31) -> None:
+    """What ``parallel`` starts: one rank; the first writes the rows."""
+    with Ranks() as ranks:
+        found = layouts.measure(ranks.join("mpi"), rounds)
+        if ranks.place.rank == 0:
+            records.write(found, path)
+
+
 def main() -> None:
     """Run a command; what the machine cannot do is one line and exit code 1."""
     try:
         app()
-    except machine.MachineError as error:
+    except (machine.MachineError, watch.RanksError) as error:
         sys.exit(f"error: {error}")
 
 

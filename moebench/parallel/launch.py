@@ -1,7 +1,8 @@
 """Who started this process, as which rank of how many; and how to start ranks."""
 
 import os
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -16,11 +17,12 @@ class Place:
 
 
 # Variables that hold rank, world size and local rank; the first launcher found is the innermost.
+# SLURM_NTASKS is of no use: the shell of a batch job has it too, and is not a rank.
 _VARIABLES = {
     "torchrun": ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
     "mpiexec": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
     "mpiexec.hydra": ("PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID"),
-    "srun": ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"),
+    "srun": ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID"),
 }
 
 
@@ -35,3 +37,20 @@ def place(environ: Mapping[str, str] = os.environ) -> Place:
                 local_rank=int(environ.get(local_rank, environ[rank])),
             )
     return Place(launcher="none", rank=0, world_size=1, local_rank=0)
+
+
+def command(launcher: str, num_ranks: int, program: Sequence[str]) -> list[str]:
+    """Command line that starts ``program`` as so many ranks.
+
+    ``launcher`` is a site's own, with ``{ranks}`` where the number goes: ``mpiexec -n {ranks}``,
+    ``torchrun --standalone --nproc-per-node={ranks}``, ``srun -n {ranks} --mpi=pmi2``.
+    """
+    if "{ranks}" not in launcher:
+        raise ValueError(
+            f"launcher {launcher!r} does not say where the number of ranks goes; "
+            "write {ranks} there, as in 'mpiexec -n {ranks}'"
+        )
+    words = shlex.split(launcher.replace("{ranks}", str(num_ranks)))
+    if os.path.basename(words[0]) == "torchrun":
+        words.append("--no-python")  # the program names its Python itself
+    return [*words, *program]

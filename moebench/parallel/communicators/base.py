@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from moebench.parallel.launch import Place
+from moebench.parallel.lifeline import Lifeline
 from moebench.parallel.trace import Message, Trace
 
 Rows = Sequence[int]  # number of rows of each rank
@@ -30,8 +31,8 @@ class Communicator(ABC):
 
     @classmethod
     @abstractmethod
-    def connect(cls, place: Place) -> Self:
-        """Join the group of all ranks that were started together.
+    def connect(cls, place: Place, line: Lifeline | None = None) -> Self:
+        """Join the group of all ranks that were started together, through ``line`` if need be.
 
         Raises ValueError, in one line, where the library, its launcher or its device is missing.
         """
@@ -151,7 +152,7 @@ class Alone(Communicator):
         super().__init__(rank=0, world_size=1)
 
     @classmethod
-    def connect(cls, place: Place) -> Self:
+    def connect(cls, place: Place, line: Lifeline | None = None) -> Self:
         """There is nobody to meet."""
         assert place.world_size == 1, f"{place.world_size} ranks are not alone"
         return cls()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from moebench.parallel.communicators.base import Communicator, Rows
 from moebench.parallel.launch import Place
+from moebench.parallel.lifeline import Lifeline
 from moebench.parallel.trace import Trace
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Mpi(Communicator):
         self._group = group
 
     @classmethod
-    def connect(cls, place: Place) -> Self:
+    def connect(cls, place: Place, line: Lifeline | None = None) -> Self:
         """Join MPI's world."""
         world = _library().COMM_WORLD
         if world.size != place.world_size:
