@@ -25,11 +25,11 @@ from moebench.setting import prepare
 
 EXPLANATION = """\
 Forward passes over MPI, one thread a rank, float32; hidden 128, output 64, k 2, as many experts
-as ranks. In every round each arm makes {calls} calls, in an order drawn anew; ranks meet before each
-call, and a call takes as long as on its slowest rank. single and single_loop run on rank 0 while
-the other ranks sleep. A floor is one call of the routing, of the rank's own products (for tensor
-and expert_replicated the faster of all experts at once and each on its rows) and of the same
-collectives on prepared operands. Median of round-by-round ratios [95 % bootstrap interval]."""
+as ranks. In every round each arm makes {calls} calls, in an order drawn anew; ranks meet before
+each call, and a call takes as long as on its slowest rank. single and single_loop run on rank 0
+while the other ranks sleep. A floor is one call of the routing, of the rank's own products (for
+tensor and expert_replicated the faster of all experts at once and each on its rows) and of the
+same collectives on prepared operands. Median of round-by-round ratios [95 % bootstrap interval]."""
 
 CALLS = 20
 WARMUP_ROUNDS = 3
