@@ -47,6 +47,11 @@ include: "rules/tables.smk"
 include: "rules/figures.smk"
 
 
+if CONFIG.parallel:
+
+    include: "rules/parallel.smk"
+
+
 rule all:
     default_target: True
     input:
@@ -61,4 +66,9 @@ rule all:
             for experiment in CONFIG.experiments
         ],
         [f"results/report/{name}_findings.html" for name in CONFIG.figures],
+        [
+            table_of("parallel", name)
+            for name in ("anchors", "published")
+            if CONFIG.parallel
+        ],
         "results/report/environment.html",

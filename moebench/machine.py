@@ -4,7 +4,10 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import re
 import resource
+import shlex
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +18,9 @@ LOCK = Path(tempfile.gettempdir()) / f"moebench-{os.getuid()}.lock"
 # Values of <malloc.h>; glibc does not export them otherwise.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
 _KEPT_BYTES = 1 << 30
+
+# What the kernel tells of this process' memory, and the request to forget its peak (man proc).
+_STATUS, _CLEAR_REFS, _RESET_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs"), "5"
 
 
 class MachineError(ValueError):
@@ -32,6 +38,16 @@ def check_threads(threads: int, where: str) -> None:
         raise MachineError(
             f"{where}: {threads} threads are more than the {num_cores()} cores at hand; "
             f"set it to {num_cores()} or less"
+        )
+
+
+def check_program(command: str, where: str) -> None:
+    """Refuse a command whose program is not there."""
+    program = shlex.split(command)[0]
+    if shutil.which(program) is None:
+        raise MachineError(
+            f"{where}: there is no program {program!r} here; activate the environment that has "
+            "it, pip install mpich, or name another command"
         )
 
 
@@ -70,6 +86,31 @@ def peak_resident_bytes() -> int:
     """Largest resident memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def give_back_freed_memory() -> bool:
+    """Hand the buffers that glibc kept back to the kernel; False where there is no glibc."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:
+        return False
+    libc.malloc_trim(0)
+    return True
+
+
+def restart_peak_resident() -> bool:
+    """Let the peak of resident memory begin anew; False where the kernel cannot (not Linux)."""
+    try:
+        _CLEAR_REFS.write_text(_RESET_PEAK)
+    except OSError:
+        return False
+    return True
+
+
+def resident_bytes() -> tuple[int, int]:
+    """Resident memory of this process now, and its peak since it was last restarted. Linux only."""
+    found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE))
+    return int(found["VmRSS"]) * 1024, int(found["VmHWM"]) * 1024
 
 
 def load_average() -> float:

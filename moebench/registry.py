@@ -17,7 +17,10 @@ T = TypeVar("T")
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 ROOT = Path(__file__).parent
-INFRASTRUCTURE = ("__init__", "__main__", "base", "style", "labelling", "notes")
+INFRASTRUCTURE = (
+    *("__init__", "__main__", "base", "style", "labelling", "notes"),
+    *("layouts", "sweeps", "agreement"),  # of figures of the parallel room
+)
 
 
 def names(package: str) -> list[str]:

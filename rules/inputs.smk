@@ -23,11 +23,19 @@ def check_machine(config):
     ):
         machine.check_threads(config.timing.threads, "timing.threads")
         machine.check_threads(config.training.threads, "training.threads")
+        if config.parallel:
+            machine.check_threads(config.parallel.threads, "parallel.threads")
+            machine.check_program(config.parallel.launcher, "parallel.launcher")
 
 
 def all_cores(wildcards):
     """Every core this run was given, so that a timing job runs alone."""
     return workflow.cores
+
+
+def gpus_of_ranks(wildcards):
+    """One GPU for each rank, where ranks compute on GPUs."""
+    return int(wildcards.ranks) if CONFIG.parallel.communicator == "nccl" else 0
 
 
 def training_threads(wildcards):
@@ -102,11 +110,27 @@ def all_rows():
         f"results/runs/{experiment}/timing/rows.jsonl"
         for experiment in CONFIG.experiments
     ]
-    return trained + timed
+    return trained + timed + layout_rows() + link_rows()
+
+
+def layout_rows():
+    """Rows of every sweep of layouts, one file for each number of ranks."""
+    return [
+        f"results/runs/parallel/sweeps/{sweep}/ranks={ranks}/rows.jsonl"
+        for sweep, ranks in (CONFIG.parallel.jobs if CONFIG.parallel else ())
+    ]
+
+
+def link_rows():
+    """Rows of the collectives, one file for each number of ranks."""
+    return [
+        f"results/runs/parallel/links/ranks={ranks}/rows.jsonl"
+        for ranks in (CONFIG.parallel.link_jobs if CONFIG.parallel else ())
+    ]
 
 
 # The table that has the name of its experiment or room and nothing else.
-MAIN_TABLES = ("runs",)
+MAIN_TABLES = ("runs", "parallel")
 
 
 def figure_tables(wildcards):
@@ -131,6 +155,13 @@ def published_of(experiment):
     name = CONFIG.experiments[experiment].published
     # Relative, so that a repository that was moved does not look like another one.
     return os.path.relpath(REPOSITORY / "resources" / "published" / f"{name}.csv")
+
+
+def published_durations():
+    """The published durations that layouts are compared with."""
+    return os.path.relpath(
+        REPOSITORY / "resources" / "published" / "parallel_durations.csv"
+    )
 
 
 def table(name, title):

@@ -2,6 +2,7 @@
 
 from moebench.spec.expansion import expand, parse
 from moebench.spec.kinds import BASELINES
+from moebench.spec.layout_jobs import LayoutCellSpec, LinksJob, ProtocolSpec, SweepJob
 from moebench.spec.models import (
     ROUTED_ONLY,
     Config,
@@ -12,6 +13,7 @@ from moebench.spec.models import (
     TimingSpec,
     TrainingSpec,
 )
+from moebench.spec.parallel import LinkSpec, ParallelSpec, SweepSpec
 from moebench.spec.problems import ConfigError
 
 __all__ = [
@@ -21,8 +23,15 @@ __all__ = [
     "ConfigError",
     "CorpusSpec",
     "ExperimentSpec",
+    "LayoutCellSpec",
+    "LinkSpec",
+    "LinksJob",
     "ModelSpec",
+    "ParallelSpec",
+    "ProtocolSpec",
     "RunSpec",
+    "SweepJob",
+    "SweepSpec",
     "TimingSpec",
     "TrainingSpec",
     "expand",

@@ -29,6 +29,7 @@ from moebench.spec.kinds import (
     drawing,
     unit,
 )
+from moebench.spec.parallel import ParallelSpec
 from moebench.spec.problems import check_options, one_of
 
 # Keys that mean nothing to a model without a gate.
@@ -253,6 +254,9 @@ class Config(Spec):
     timing: TimingSpec = Field(TimingSpec(), description="how speed is measured")
     experiments: dict[Name, ExperimentSpec] = Field(
         description="what to run, by a name of your choice"
+    )
+    parallel: ParallelSpec | None = Field(
+        None, description="experts replicated, sharded or distributed over ranks"
     )
 
     @field_validator("tokenizers")
