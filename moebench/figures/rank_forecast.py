@@ -10,6 +10,9 @@ from moebench.figures.notes import write_below
 from moebench.figures.sweeps import seconds
 
 SCALING = {"fixed": "the same work", "per_rank": "the same work per rank"}
+NOTHING = (
+    "Nothing is predicted: the config names no link, or no layout has enough cells to fit a model."
+)
 
 
 class RankForecast(Figure):
@@ -30,8 +33,14 @@ class RankForecast(Figure):
         )
     }
 
+    may_be_empty = ("predictions",)
+
     def draw(self, tables: Tables) -> Canvas:
         """Draw predicted durations against ranks, both logarithmic."""
+        if tables["predictions"].empty:
+            canvas = Canvas(figsize=(style.WIDTH_IN, 1.2))
+            write_below(canvas, [NOTHING])
+            return canvas
         table = _forward(tables["predictions"])
         links, scalings = _links(table), [name for name in SCALING if name in set(table["scaling"])]
         canvas = Canvas(figsize=(style.WIDTH_IN, 7.4))
@@ -57,6 +66,8 @@ class RankForecast(Figure):
 
     def caption(self, tables: Tables) -> str:
         """Name the layout expected to be fastest at the largest number of ranks on each link."""
+        if tables["predictions"].empty:
+            return NOTHING
         table = _forward(tables["predictions"])
         most = table["world_size"].max()
         text = ["Predicted, not measured: duration against ranks on links of given figures."]

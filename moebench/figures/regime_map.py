@@ -63,6 +63,8 @@ class RegimeMap(Figure):
         ),
     }
 
+    may_be_empty = ("borders",)
+
     def draw(self, tables: Tables) -> Canvas:
         """Draw rectangles, hatched for ties, and lines where the model expects a change."""
         chosen = _chosen(tables)
@@ -180,7 +182,7 @@ def _contours(axes: Axes, grid: pd.DataFrame) -> None:
     """Lines around the area where the model expects each layout to be fastest."""
     names = layouts.order(grid["predicted_fastest_layout"])
     if len(names) < 2:
-        return
+        return  # one layout everywhere, or no model
     wide = grid.pivot(index="feature_dim", columns="batch_size", values="predicted_fastest_layout")
     for name in names:
         inside = (wide == name).to_numpy(float)
@@ -194,7 +196,7 @@ def _contours(axes: Axes, grid: pd.DataFrame) -> None:
 def _title(sizes: pd.DataFrame, world_size: int) -> str:
     here = sizes[sizes["world_size"] == world_size]
     crowded = " (more than cores)" if here["oversubscribed"].all() else ""
-    return f"{world_size} ranks{crowded}"
+    return f"{world_size} {'rank' if world_size == 1 else 'ranks'}{crowded}"
 
 
 def _legend(chosen: Chosen) -> list[Patch | Line2D]:

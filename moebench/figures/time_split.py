@@ -17,13 +17,14 @@ PARTS: dict[str, tuple[str, str, str]] = {  # column: name, colour, hatch
     "routing_s": ("routing", "#DDAA33", ""),
     "dispatch_s": ("dispatch", "#882255", ""),
     "experts_s": ("experts", "#88CCEE", ""),
+    "backward_s": ("backward", "#555555", ""),
     "all_reduce_s": ("all-reduce", "#004488", "////"),
     "all_gather_s": ("all-gather", "#44AA99", "\\\\\\\\"),
     "all_to_all_s": ("all-to-all", "#BB5566", "xxxx"),
     "reduce_scatter_s": ("reduce-scatter", "#999933", "...."),
     "broadcast_s": ("broadcast", "#AA4499", "++++"),
     "waiting_s": ("waiting for other ranks", "#eeeeee", ""),
-    "other_s": ("other", "#777777", ""),
+    "other_s": ("other", "#aaaaaa", "oo"),
 }
 SHAPE = ("world_size", "num_experts", "batch_size", "top_k", "feature_dim")
 
@@ -46,6 +47,7 @@ class TimeSplit(Figure):
             "routing_s",
             "dispatch_s",
             "experts_s",
+            "backward_s",
             "all_reduce_s",
             "all_gather_s",
             "all_to_all_s",
