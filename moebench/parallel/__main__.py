@@ -11,8 +11,9 @@ from moebench import provenance, records, registry, spec
 from moebench.analysis.parallel import repeat
 from moebench.analysis.parallel.printed import published_way
 from moebench.analysis.parallel.tabulate import tabulate_cells
-from moebench.parallel import job as jobs
 from moebench.parallel import launch
+from moebench.parallel.job import carry_out
+from moebench.parallel.ranks import Ranks
 from moebench.parallel.start import run
 from moebench.records import Row
 from moebench.spec import ParallelSpec, files
@@ -36,15 +37,17 @@ def main(
     """Measure a sweep with the ranks that mpiexec, srun or torchrun started, or start them."""
     try:
         room = _room(configfile or [])
-        asked = room.sweep_at(room.sweep_called(sweep), ranks or launch.place().world_size)
+        here = launch.place()
+        asked = room.sweep_at(room.sweep_called(sweep), ranks or here.world_size)
         if ranks is not None:
             run(room.launcher, ranks, _without_ranks(sys.argv))
             return
-        found = jobs.carry_out(asked, provenance.code_digest(*asked.modules))
-        if launch.place().rank == 0:
-            _report(found, rows, against)
     except ValueError as error:
         sys.exit(f"error: {error}")
+    with Ranks(here) as group:
+        found = carry_out(asked, group, provenance.code_digest(*asked.modules))
+        if here.rank == 0:
+            _report(found, rows, against)
 
 
 def _room(configfiles: Sequence[Path]) -> ParallelSpec:

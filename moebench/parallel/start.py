@@ -1,12 +1,12 @@
 """Jobs handed to ranks that are started for them; without torch, which only the ranks need."""
 
-import shlex
-import subprocess
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from moebench import records
+from moebench.parallel import launch, watch
 from moebench.spec import LinksJob, SweepJob
 
 
@@ -23,13 +23,5 @@ def start(job: SweepJob | LinksJob, launcher: str, rows: str | Path, code: str) 
 
 
 def run(launcher: str, num_ranks: int, program: Sequence[str]) -> None:
-    """Start ranks and pass on what they print; ValueError where they do not all end well."""
-    command = [*shlex.split(launcher.format(ranks=num_ranks)), *program]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as started:
-        assert started.stdout is not None
-        for line in started.stdout:
-            print(line, end="", file=sys.stderr, flush=True)
-    if started.returncode:
-        raise ValueError(f"{num_ranks} ranks ended with code {started.returncode}; see above")
+    """Start ranks, wait for them, and end all where one of them dies."""
+    watch.run(launch.command(launcher, num_ranks, program), num_ranks, os.environ)

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TextIO
 
 import psutil
 
@@ -39,7 +39,14 @@ def run(
     with socket.create_server((LOOPBACK if host == LOOPBACK else "", 0)) as server:
         watch = Watch(server, num_ranks)
         line = f"{host} {server.getsockname()[1]} {watch.password}"
-        process = subprocess.Popen([program, *command[1:]], env={**environ, VARIABLE: line})
+        process = subprocess.Popen(
+            [program, *command[1:]],
+            env={**environ, VARIABLE: line},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        relays = [_relay(process.stdout, sys.stdout), _relay(process.stderr, sys.stderr)]
         try:
             watch.until_over(lambda: process.poll() is not None)
             if watch.is_done:
@@ -47,6 +54,8 @@ def run(
         finally:
             _end(process)
             watch.close()
+            for relay in relays:
+                relay.join(_GRACE_S)
     if watch.death is not None:
         raise RanksError(f"{watch.death}; the other ranks were ended")
     if not watch.is_done:
@@ -54,6 +63,21 @@ def run(
             f"{command[0]} ended with exit code {process.returncode} when {watch.num_met} of "
             f"{num_ranks} ranks had started; what it printed says why"
         )
+
+
+def _relay(source: IO[str] | None, target: TextIO) -> threading.Thread:
+    """Pass on what ranks print, to wherever this process prints now: a log, or the terminal."""
+    assert source is not None, "output comes through a pipe"
+
+    def pass_on(source: IO[str]) -> None:
+        with source:
+            for line in source:
+                target.write(line)
+                target.flush()
+
+    relay = threading.Thread(target=pass_on, args=[source], daemon=True)
+    relay.start()
+    return relay
 
 
 def found(launcher: str) -> str:
@@ -67,12 +91,12 @@ def found(launcher: str) -> str:
     return path
 
 
-def _wait(process: "subprocess.Popen[bytes]") -> None:
+def _wait(process: "subprocess.Popen[str]") -> None:
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_GRACE_S)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: "subprocess.Popen[str]") -> None:
     """End a launcher and whatever it has started and still knows of."""
     with contextlib.suppress(psutil.NoSuchProcess):
         family = psutil.Process(process.pid)

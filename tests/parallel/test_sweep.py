@@ -100,17 +100,17 @@ def test_garbage_is_collected_again_afterwards():
 
 
 def test_peak_memory_grows_by_what_a_layer_takes():
-    """Weights of 64 MiB: what is measured is neither the process nor nothing."""
-    large = cell(feature_dim=4096, hidden_dim=2048, num_experts=2)
+    """Weights of 16 MiB: what is measured is neither the process nor nothing."""
+    large = cell(feature_dim=2048, hidden_dim=1024, batch_size=1)
     [found] = [row.values for row in measured(large) if row.kind == "memory"]
-    weights_bytes = 2 * 2048 * 4096 * 4
+    weights_bytes = 2 * 1024 * 2048 * 4
     assert weights_bytes < found["peak_memory_bytes"] < 4 * weights_bytes
     assert found["predicted_weights_bytes"] == pytest.approx(weights_bytes, rel=0.01)
     assert found["peak_resident_bytes"] > found["peak_memory_bytes"]
 
 
 def test_a_peak_is_forgotten_before_the_next_cell():
-    large = cell(feature_dim=4096, hidden_dim=2048)
+    large = cell(feature_dim=2048, hidden_dim=1024, batch_size=1)
     rows = [row for row in measured(large, cell()) if row.kind == "memory"]
     first, second = (row.values["peak_memory_bytes"] for row in rows)
     assert second < first / 4

@@ -170,9 +170,7 @@ def test_the_published_table_is_printed_with_one_line_per_cell():
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["Simple", "TP", "EP", "-"] * 2
     assert [line.split("|")[3].strip() for line in lines[2:]] == ["8"] * 4 + ["16"] * 4
-    assert lines[2].split("|")[4:8] == [lines[2].split("|")[4]] * 3 + [lines[2].split("|")[7]]
-    assert "2.000" in lines[2]
-    assert "0.30" in lines[2]
+    assert [each.strip() for each in lines[2].split("|")[4:8]] == ["2.000"] * 3 + ["0.30"]
     assert "4 ranks x 1 threads share 2 cores" in text
 
 
