@@ -42,7 +42,7 @@ def total(
     ``energies`` by domain; ``missing`` says why a kind has no domain at all.
     """
     parts = _parts(boundary, domains)
-    covered = _covered(parts, domains)
+    covered = _covered(parts)
     absent = [kind for kind in boundary.needs if kind not in covered]
     if absent:
         reasons = [missing.get(kind, f"no {kind} is measured") for kind in absent]
@@ -90,14 +90,13 @@ def net(gross: Energy, idle: Energy, duration_s: float, idle_s: float) -> Energy
 def _parts(boundary: Boundary, domains: Sequence[Domain]) -> list[Domain]:
     """The boundary's domains without those that are part of another of them."""
     chosen = [domain for domain in domains if domain.kind in boundary.needs + boundary.takes]
-    inside = {id for domain in chosen for id in domain.contains}
-    return [domain for domain in chosen if domain.id not in inside]
+    inside = {part for domain in chosen for part in domain.contains}
+    return [domain for domain in chosen if not {domain.id, domain.kind} & inside]
 
 
-def _covered(parts: Sequence[Domain], domains: Sequence[Domain]) -> set[Kind]:
-    """Kinds that the parts measure, by themselves or inside a larger one."""
-    ids = {id for domain in parts for id in (domain.id, *domain.contains)}
-    return {domain.kind for domain in domains if domain.id in ids}
+def _covered(parts: Sequence[Domain]) -> set[str]:
+    """Kinds that the parts measure, by themselves or as part of a larger one."""
+    return {each for domain in parts for each in (domain.kind, *domain.contains)}
 
 
 def _joined(texts: Sequence[str]) -> str:

@@ -70,8 +70,8 @@ class _Watch:
         self.failure = ""
         self.samples: list[Mapping[str, Reading]] = []
 
-    def read(self) -> Mapping[str, Reading]:
-        return self._try(self.instruments.read)
+    def read(self, like: Domain | None = None) -> Mapping[str, Reading]:
+        return self._try(lambda: self.instruments.read(like))
 
     def telemetry(self) -> Mapping[str, Telemetry]:
         return self._try(self.instruments.telemetry)
@@ -150,10 +150,11 @@ def _edge(work: Work, rig: Rig, watch: _Watch, aligned: Domain | None) -> _Edge:
         num_done += work()
         rig.synchronise()
         now_s = rig.clock.now_s()
-        readings = watch.read()
+        looked = watch.read(aligned)
         if now_s - begin_s > patience_s and not watch.failure:
             watch.failure = f"{aligned.name}: the energy counter stood still for {patience_s:g} s"
-        if watch.failure or readings[aligned.id].energy_j != first[aligned.id].energy_j:
+        if watch.failure or looked[aligned.id].energy_j != first[aligned.id].energy_j:
+            readings = {**watch.read(), **looked}
             return _Edge(time_s=now_s, num_done=num_done, lag_s=now_s - before_s, readings=readings)
         before_s = now_s
 
