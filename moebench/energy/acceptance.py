@@ -30,8 +30,8 @@ class Expected:
     limits: Limits = Limits()
 
 
-# Where a counter wraps and the part does not say what it may draw: more than any socket does.
-_MOST_W = 1000.0
+# More than any such part draws; asked where its counter wraps and the part tells no limit.
+_MOST_W = {"gpu": 2000.0, "cpu": 1000.0, "dram": 200.0, "module": 3000.0, "node": 20000.0}
 
 
 def accepted(window: Window, domain: Domain, expected: Expected) -> Energy:
@@ -128,7 +128,7 @@ def _fine_enough(window: Window, domain: Domain, energy_j: float, expected: Expe
 def _wraps_at_most_once(window: Window, domain: Domain, energy_j: float, expected: Expected) -> str:
     if domain.wrap_j is None:
         return ""
-    longest_s = domain.wrap_j / 2 / (domain.limit_w or _MOST_W)
+    longest_s = domain.wrap_j / 2 / (domain.limit_w or _MOST_W[domain.kind])
     if window.duration_s <= longest_s:
         return ""
     return f"the counter may have wrapped twice in a window over {longest_s:.3g} s"

@@ -42,7 +42,7 @@ def total(
     ``energies`` by domain; ``missing`` says why a kind has no domain at all.
     """
     parts = _parts(boundary, domains)
-    covered = _covered(parts)
+    covered = _covered(parts, domains)
     absent = [kind for kind in boundary.needs if kind not in covered]
     if absent:
         reasons = [missing.get(kind, f"no {kind} is measured") for kind in absent]
@@ -94,9 +94,10 @@ def _parts(boundary: Boundary, domains: Sequence[Domain]) -> list[Domain]:
     return [domain for domain in chosen if not {domain.id, domain.kind} & inside]
 
 
-def _covered(parts: Sequence[Domain]) -> set[str]:
+def _covered(parts: Sequence[Domain], domains: Sequence[Domain]) -> set[str]:
     """Kinds that the parts measure, by themselves or as part of a larger one."""
-    return {each for domain in parts for each in (domain.kind, *domain.contains)}
+    found = {each for domain in parts for each in (domain.kind, *domain.contains)}
+    return found | {domain.kind for domain in domains if domain.id in found}
 
 
 def _joined(texts: Sequence[str]) -> str:

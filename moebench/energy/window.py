@@ -2,7 +2,7 @@
 
 The edges lie where the slowest counter moves, so that the time which the window is divided by is
 the time that the counter covers. Nothing is read in between, unless a domain has no counter: its
-power is then sampled between two steps, at irregular moments, ten times a second at most.
+power is then sampled between two steps, at irregular moments, some twelve times a second.
 """
 
 import random
@@ -17,7 +17,7 @@ from moebench.meters.instruments import Instruments
 # of a window is about the error of one edge then).
 NUM_UPDATES = 50
 
-_SAMPLE_S = 0.1  # mean time between power samples, each drawn between half and one and a half
+_SAMPLE_S = 0.08  # mean time between power samples, each drawn between half and one and a half
 _PATIENCE = 10  # update periods, and seconds, after which a counter that stands still has stopped
 
 Work = Callable[[], int]  # one step; returns how many inferences it made

@@ -53,7 +53,7 @@ class VirtualMachine:
     def __init__(self, path=None, idle_w=IDLE_W, busy_w=(BUSY_W,), step_s=STEP_S):
         self.file = None if path is None else open(path, "w+b", buffering=0)  # noqa: SIM115
         self.idle_w, self.busy_w, self.step_s = idle_w, busy_w, step_s
-        self.now_s, self.num_steps = 0.0, 0
+        self.now_s, self.drawn_j, self.num_steps = 0.0, 0.0, 0
         self.power_w = None
         self.changes = []  # (from when, watts)
         self.clock = Clock(now_s=lambda: self.now_s, sleep=self.sleep)
@@ -87,6 +87,7 @@ class VirtualMachine:
                     self.file.write(f"{self.now_s:020.9f}\n".encode())
                 self.file.write(f"{self.now_s:.9f} {power_w}\n".encode())
         self.now_s += seconds
+        self.drawn_j += power_w * seconds
         if self.file is not None:
             os.pwrite(self.file.fileno(), f"{self.now_s:020.9f}\n".encode(), 0)
 

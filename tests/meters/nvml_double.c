@@ -8,7 +8,7 @@
  *   DOUBLE_CLOCK          path of the file; without it time is real
  *   DOUBLE_UPDATE_S       0.1
  *   DOUBLE_NUM_DEVICES    1
- *   DOUBLE_FAULT          "", no_driver, mismatch, no_permission, unsupported, frozen,
+ *   DOUBLE_FAULT          "", user (may set nothing), no_driver, mismatch, no_permission, unsupported, frozen,
  *                         and from DOUBLE_FAULT_AT_S on: stopped, reset, wrapped, lost, swapped, hot
  *   DOUBLE_POWER_SCALE    1: what the power reading says, over the truth
  *   DOUBLE_WARMING_C_S    0: degrees per second
@@ -85,10 +85,10 @@ unsigned nvmlInitWithFlags(unsigned flags) {
   power_scale = setting("DOUBLE_POWER_SCALE", 1);
   warming_c_s = setting("DOUBLE_WARMING_C_S", 0);
   for (int i = 0; i < MAX_DEVICES; i++) devices[i].number = i;
-  is_up = 1;
+  is_up++;
   return SUCCESS;
 }
-unsigned nvmlShutdown(void) { is_up = 0; return SUCCESS; }
+unsigned nvmlShutdown(void) { is_up--; return SUCCESS; }
 const char *nvmlErrorString(unsigned code) { (void)code; return "error of the test double"; }
 
 unsigned nvmlSystemGetDriverVersion(char *text, unsigned size) {
@@ -179,18 +179,48 @@ unsigned nvmlDeviceGetTemperatureV(Device *device, Temperature *asked) {
   asked->temperature_c = (int)(40 + warming_c_s * now_s);
   return SUCCESS;
 }
-unsigned nvmlDeviceGetClockInfo(Device *device, unsigned kind, unsigned *clock_mhz) {
-  (void)device;
-  *clock_mhz = kind == 2 ? 3201 : 1980;
-  return SUCCESS;
-}
 unsigned nvmlDeviceGetCurrentClocksEventReasons(Device *device, unsigned long long *reasons) {
   (void)device;
   *reasons = (unsigned long long)setting("DOUBLE_EVENT_REASONS", 0);
   return SUCCESS;
 }
+static unsigned set_limit_mw[MAX_DEVICES], locked_mhz[MAX_DEVICES];
 unsigned nvmlDeviceGetEnforcedPowerLimit(Device *device, unsigned *limit_mw) {
-  *limit_mw = 700000u * (unsigned)(device->number + 1);
+  unsigned set_mw = set_limit_mw[device->number];
+  *limit_mw = set_mw ? set_mw : 700000u * (unsigned)(device->number + 1);
+  return SUCCESS;
+}
+unsigned nvmlDeviceGetPowerManagementLimit(Device *device, unsigned *limit_mw) {
+  return nvmlDeviceGetEnforcedPowerLimit(device, limit_mw);
+}
+unsigned nvmlDeviceGetPowerManagementLimitConstraints(Device *device, unsigned *least_mw,
+                                                      unsigned *most_mw) {
+  *least_mw = 200000;
+  *most_mw = 700000u * (unsigned)(device->number + 1);
+  return SUCCESS;
+}
+unsigned nvmlDeviceSetPowerManagementLimit(Device *device, unsigned limit_mw) {
+  if (has_fault("user")) return NO_PERMISSION;
+  set_limit_mw[device->number] = limit_mw;
+  return SUCCESS;
+}
+unsigned nvmlDeviceGetClockInfo(Device *device, unsigned kind, unsigned *clock_mhz) {
+  unsigned locked = locked_mhz[device->number];
+  *clock_mhz = kind == 2 ? 3201 : locked ? locked : 1980;
+  return SUCCESS;
+}
+unsigned nvmlDeviceGetMaxClockInfo(Device *device, unsigned kind, unsigned *clock_mhz) {
+  (void)device;
+  *clock_mhz = kind == 2 ? 3201 : 1980;
+  return SUCCESS;
+}
+unsigned nvmlDeviceSetGpuLockedClocks(Device *device, unsigned least_mhz, unsigned most_mhz) {
+  if (has_fault("user")) return NO_PERMISSION;
+  locked_mhz[device->number] = least_mhz == most_mhz ? most_mhz : 0;
+  return SUCCESS;
+}
+unsigned nvmlDeviceResetGpuLockedClocks(Device *device) {
+  locked_mhz[device->number] = 0;
   return SUCCESS;
 }
 unsigned nvmlDeviceGetMigMode(Device *device, unsigned *current, unsigned *pending) {
