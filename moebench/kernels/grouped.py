@@ -6,9 +6,6 @@ from torch.nn import functional
 
 from moebench.kernels.base import Experts, Kernel, Layers, answer
 
-# MKL multiplies so few rows faster when it is asked for the transposed product.
-_FEW_ROWS = 64
-
 
 class Grouped(Kernel):
     """One gather, E slices, one mixing; on a GPU in bfloat16 one product per layer for all."""
@@ -54,11 +51,6 @@ def _sliced_answers(x_ND: Tensor, expert_N: Tensor, experts: Experts) -> Tensor:
 def _answer_in_place(x_ND: Tensor, layers: Layers) -> Tensor:
     """Answer of one perceptron to its rows, nothing kept for a backward pass."""
     *hidden, (weight_CF, bias_C) = layers
-    if len(x_ND) > _FEW_ROWS or x_ND.is_cuda:
-        for weight_OI, bias_O in hidden:
-            x_ND = torch.addmm(bias_O, x_ND, weight_OI.T).relu_()
-        return torch.addmm(bias_C, x_ND, weight_CF.T)
-    x_DN = x_ND.T
     for weight_OI, bias_O in hidden:
-        x_DN = torch.addmm(bias_O.unsqueeze(1), weight_OI, x_DN).relu_()
-    return torch.addmm(bias_C.unsqueeze(1), weight_CF, x_DN).T
+        x_ND = torch.addmm(bias_O, x_ND, weight_OI.T).relu_()
+    return torch.addmm(bias_C, x_ND, weight_CF.T)
