@@ -61,6 +61,11 @@ def params_of(network: NetworkName, shape: ShapeSpec) -> int:
     return perceptron_params(width_of(network, shape), shape.num_layers)
 
 
+def active_params_of(network: NetworkName, shape: ShapeSpec) -> int:
+    """Parameters that one sample meets: all of a dense network, some of the mixture."""
+    return active_params(shape) if network == "moe" else params_of(network, shape)
+
+
 def memory_bytes(spec: EnergySpec, size: str) -> int:
     """Memory that one size needs at most: while training, or while measuring, whichever is more.
 

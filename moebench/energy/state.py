@@ -12,6 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from moebench import records
 from moebench.records import Row
 
@@ -59,6 +61,14 @@ class State:
     def weights(self, size: str, network: str) -> Path:
         """Where the weights of a trained network lie."""
         return self.folder / "weights" / f"{size}_{network}.pt"
+
+    def save(self, weights: Mapping[str, Any], size: str, network: str) -> None:
+        """Keep the weights of a trained network; a kill leaves all of them or none."""
+        path = self.weights(size, network)
+        path.parent.mkdir(exist_ok=True)
+        partial = path.with_suffix(".part")
+        torch.save(weights, partial)
+        partial.replace(path)
 
     def forget(self) -> None:
         """Remove the folder: the sweep is finished."""

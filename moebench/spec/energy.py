@@ -157,11 +157,17 @@ class EnergySpec(RoomSpec):
         description="throughput: short windows, no settling and no idle power; "
         "quick: windows of some 10 s; publication: of 60 s",
     )
-    num_processes: int = Field(
-        1, ge=1, description="one after another; the windows of one process are no replicates"
+    num_processes: int | None = Field(
+        None,
+        ge=1,
+        description="started one after another; null: 3 for throughput, 5 for quick, "
+        "10 for publication",
     )
-    num_blocks: int = Field(
-        6, ge=1, description="blocks of every process; a block measures each cell once"
+    num_blocks: int | None = Field(
+        None,
+        ge=1,
+        description="blocks of every process, each of which measures every cell once; "
+        "null: 2 for throughput, else 1",
     )
     meters: dict[MeterName, dict[str, Any] | None] | None = Field(
         None, description="meters to try, each with its options, or with none; null: all there are"
