@@ -17,7 +17,16 @@ T = TypeVar("T")
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 ROOT = Path(__file__).parent
-INFRASTRUCTURE = ("__init__", "__main__", "base", "style", "labelling", "notes")
+INFRASTRUCTURE = (
+    "__init__",
+    "__main__",
+    "base",
+    "style",
+    "labelling",
+    "notes",
+    "networks",
+    "against_size",
+)
 
 
 def names(package: str) -> list[str]:

@@ -1,0 +1,86 @@
+"""Whether the networks learnt: training curves here, and those that were published."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from moebench.figures import networks, style
+from moebench.figures.base import Figure, Tables, rows
+from moebench.figures.notes import join, write_below
+
+CHANCE = 0.1
+
+
+class EnergyTraining(Figure):
+    """Above the networks of this run on held-out data, below the published on training data."""
+
+    columns = {
+        "training": ("network", "kernel", "size", "epoch", "num_params", "heldout_accuracy"),
+        "published_training": ("network", "kernel", "size", "epoch", "train_accuracy"),
+    }
+
+    def draw(self, tables: Tables) -> Canvas:
+        """Draw one column per size."""
+        ours = networks.named(tables["training"]).rename(columns={"heldout_accuracy": "accuracy"})
+        theirs = networks.named(tables["published_training"])
+        theirs = theirs.rename(columns={"train_accuracy": "accuracy"})
+        columns = [_sizes(ours), list(dict.fromkeys(theirs["size"]))]
+        canvas = Canvas(figsize=(style.WIDTH_IN, 6.4))
+        grid = canvas.add_gridspec(
+            2, 4, left=0.085, right=0.985, top=0.93, bottom=0.235, hspace=0.42, wspace=0.12
+        )
+        for row, (table, sizes, where) in enumerate(
+            zip((ours, theirs), columns, ("here, held out", "published, training set"), strict=True)
+        ):
+            for column, size in enumerate(sizes[:4]):
+                axes = canvas.add_subplot(grid[row, column])
+                _panel(axes, table[table["size"] == size])
+                axes.set_title(f"{where}: {size}" if column == 0 else size, size=10.5, loc="left")
+                axes.tick_params(labelleft=column == 0)
+                if column == 0:
+                    axes.set_ylabel("accuracy")
+                if row == 1:
+                    axes.set_xlabel("epoch")
+        canvas.legend(
+            handles=networks.handles([*ours["name"], *theirs["name"]]),
+            loc="lower center",
+            bbox_to_anchor=(0.5, 0.06),
+            ncols=3,
+        )
+        write_below(canvas, ["Dotted: chance, one in ten classes."])
+        return canvas
+
+    def caption(self, tables: Tables) -> str:
+        """Name the networks that end below the threshold of having learnt, here and published."""
+        text = ["Accuracy after each epoch of training."]
+        for table, column, where in (
+            (tables["training"], "heldout_accuracy", "Here"),
+            (tables["published_training"], "train_accuracy", "Published data"),
+        ):
+            last = networks.named(table).sort_values("epoch").groupby(["size", "name"]).tail(1)
+            poor = last[last[column] < 0.8]
+            names = [
+                f"{each.size} {networks.label(each.name)} ({getattr(each, column):.0%})"
+                for each in rows(poor)
+            ]
+            text.append(
+                f"{where}: below 80 % at the end: {join(names)}."
+                if names
+                else f"{where}: every network ends at 80 % or above."
+            )
+        return " ".join(text)
+
+
+def _sizes(training: pd.DataFrame) -> list[str]:
+    return list(training.groupby("size")["num_params"].max().sort_values().index)
+
+
+def _panel(axes: Axes, curves: pd.DataFrame) -> None:
+    for name in networks.order(curves["name"]):
+        mine = curves[curves["name"] == name].sort_values("epoch")
+        axes.plot(mine["epoch"], mine["accuracy"], gid=f"curve {name}", **networks.line(name))
+        axes.plot(
+            mine["epoch"].iloc[-1:], mine["accuracy"].iloc[-1:], ms=6.5, **networks.point(name)
+        )
+    axes.axhline(CHANCE, gid="chance", color="#9a9a9a", ls=":", lw=1.4)
+    axes.set_ylim(0, 1.04)
