@@ -11,6 +11,7 @@ from moebench.analysis.energy.costs import (
     WHERE,
     WITH_JOULES,
     block_costs,
+    replicates,
     usable,
 )
 from moebench.analysis.energy.derived_schemas import CELLS
@@ -27,6 +28,8 @@ FACTS = [
     "bytes",
     "heldout_accuracy",
     "heldout_nll_nats",
+    "is_at_chance",
+    "blocks_are",
 ]
 RATE = {TIME: "inferences_per_s", ENERGY: "inferences_per_j"}
 
@@ -36,11 +39,12 @@ def cells(windows: pd.DataFrame) -> pd.DataFrame:
 
     Rates are geometric means over blocks, intervals Student's t over blocks in the logarithm.
     """
+    windows = replicates(windows)
     grouped = windows.groupby(KEY, sort=False)
     table = grouped[FACTS].first().join([_counts(windows), _status(windows), _power(windows)])
     table = table.join([_rates(windows, TIME), _rates(windows, ENERGY)]).reset_index()
     table["energy_delay_j_s"] = 1 / (table["inferences_per_j"] * table["inferences_per_s"])
-    table["learning"] = learning(table["heldout_accuracy"])
+    table["learning"] = learning(table["heldout_accuracy"], table["is_at_chance"])
     table = with_roofs(table)
     return tables.check(table[list(CELLS.columns)], CELLS)
 

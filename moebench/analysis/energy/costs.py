@@ -22,6 +22,18 @@ ACTIVE = "dense_active"
 MIXTURE = "moe"
 
 
+def replicates(windows: pd.DataFrame) -> pd.DataFrame:
+    """The windows with ``block`` as what was repeated: the process, where there are several.
+
+    Windows of one process share its memory and its clocks, so they are no repetitions of each
+    other where processes can be compared; with a single one, its blocks are all there is.
+    """
+    several = windows.groupby("device")["process"].transform("nunique") > 1
+    block = windows["block"].where(~several, windows["process"])
+    what = pd.Series(np.where(several, "process", "block"), windows.index, dtype="str")
+    return windows.assign(block=block, blocks_are=what)
+
+
 def usable(windows: pd.DataFrame, quantity: str) -> pd.DataFrame:
     """The windows that count for a quantity, with their cost of an inference in ``cost``."""
     if quantity == ENERGY:
@@ -33,12 +45,14 @@ def usable(windows: pd.DataFrame, quantity: str) -> pd.DataFrame:
 
 def block_costs(windows: pd.DataFrame, quantity: str) -> pd.DataFrame:
     """One line per network, place and block, with ``log_cost``."""
-    kept = usable(windows, quantity)
+    kept = usable(replicates(windows), quantity)
     kept = kept.assign(log_cost=np.log(kept["cost"]))
     described = kept.groupby([*NETWORK, *WHERE, "block"], sort=False)
     return described.agg(
         log_cost=("log_cost", "mean"),
+        blocks_are=("blocks_are", "first"),
         num_params=("num_params", "first"),
+        is_at_chance=("is_at_chance", "first"),
         heldout_accuracy=("heldout_accuracy", "first"),
         heldout_nll_nats=("heldout_nll_nats", "first"),
     ).reset_index()

@@ -48,7 +48,7 @@ def _found(costs: pd.DataFrame, baseline: str, kernel: str) -> list[dict[str, ob
     crossover = cross_over(num_params_S, gain_BS)
     compared = costs[costs["size"].isin(sizes)]
     both = compared[compared["network"].eq(baseline) | compared["kernel"].eq(kernel)]
-    states = set(learning(both["heldout_accuracy"]))
+    states = set(learning(both["heldout_accuracy"], both["is_at_chance"]))
     return [
         {
             "crossover_params": crossover.num_params,
@@ -56,6 +56,7 @@ def _found(costs: pd.DataFrame, baseline: str, kernel: str) -> list[dict[str, ob
             "crossover_params_high": crossover.high,
             "verdict": crossover.verdict,
             "num_blocks": len(gain_BS),
+            "blocks_are": costs["blocks_are"].iloc[0],
             "num_sizes": len(sizes),
             "smallest_params": int(num_params_S[0]),
             "largest_params": int(num_params_S[-1]),

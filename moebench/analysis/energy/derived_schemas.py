@@ -4,91 +4,78 @@ Sizes are in parameters of the mixture. Null stands for what does not exist: the
 without a meter, a crossover that does not lie among the sizes, the interval of a single block.
 """
 
-import numpy as np
 import pandera.pandas as pa
 
+from moebench.analysis.columns import Columns, count, encloses, interval, positive, real, text
 from moebench.analysis.energy.boundaries import BOUNDARIES
 from moebench.analysis.energy.crossover import VERDICTS
 from moebench.analysis.energy.quality import LEARNING
+from moebench.analysis.energy.schemas import STATUSES
 
 # Why the dense networks have no size of equal loss.
 ALREADY = "the smallest dense network is already as good"
 NEVER = "no dense network gets there"
-STATUSES = ["measured", "integrated", "estimated", "unavailable", "invalid"]
 QUANTITIES = ["energy", "time"]
+REPLICATES = ["process", "block"]
 BETTER = ["first", "second", "tie"]
 REGIMES = ["compute", "memory", "overhead"]
 
-Columns = dict[str, pa.Column]
 
 
-def _text(*allowed: str, nullable: bool = False) -> pa.Column:
-    return pa.Column(str, pa.Check.isin(allowed) if allowed else None, nullable=nullable)
-
-
-def _count(low: int = 0) -> pa.Column:
-    return pa.Column(int, pa.Check.ge(low))
-
-
-def _positive(nullable: bool = False) -> pa.Column:
-    return pa.Column(float, [pa.Check.gt(0), pa.Check.lt(np.inf)], nullable=nullable)
-
-
-def _real(nullable: bool = False) -> pa.Column:
-    return pa.Column(float, pa.Check(np.isfinite, error="not a finite number"), nullable=nullable)
-
-
-def _share(nullable: bool = False) -> pa.Column:
-    return pa.Column(float, pa.Check.in_range(0, 1), nullable=nullable)
+def _one_of(*allowed: str, nullable: bool = False) -> pa.Column:
+    return pa.Column(str, pa.Check.isin(allowed), nullable=nullable)
 
 
 def _with_interval(name: str, nullable: bool = False) -> Columns:
-    return {
-        name: _positive(nullable),
-        f"{name}_low": _positive(nullable=True),
-        f"{name}_high": _positive(nullable=True),
-    }
+    return {name: positive(nullable), **interval(name)}
 
 
-NETWORK: Columns = {"size": _text(), "network": _text(), "kernel": _text()}
-WHERE: Columns = {"batch_size": _count(1), "dtype": _text(), "device": _text()}
+def _enclosed(name: str) -> pa.Check:
+    """The value lies in its interval, where both have what it takes."""
+    check = encloses(name, f"{name}_low", f"{name}_high")
+    return check
+
+
+NETWORK: Columns = {"size": text(), "network": text(), "kernel": text()}
+WHERE: Columns = {"batch_size": count(), "dtype": text(), "device": text()}
 CROSSOVER_SIZE = _with_interval("crossover_params", nullable=True)
 
 PUBLISHED = pa.DataFrameSchema(
     {
-        "kernel": _text(),
-        "boundary": _text(*BOUNDARIES),
-        "assumed_w": pa.Column(float, pa.Check.ge(0)),
-        "run_noise": _positive(),
+        "kernel": text(),
+        "boundary": _one_of(*BOUNDARIES),
+        "assumed_w": real(0),
+        "run_noise": positive(),
         **CROSSOVER_SIZE,
-        "side": _text("within", "none", "throughout"),
-        "smallest_params": _count(1),
-        "largest_params": _count(1),
-        "size_below": _text(nullable=True),
-        "size_above": _text(nullable=True),
+        "side": _one_of("within", "none", "throughout"),
+        "smallest_params": count(),
+        "largest_params": count(),
+        "size_below": text(nullable=True),
+        "size_above": text(nullable=True),
         "all_learned": pa.Column("boolean", nullable=True),
     },
     coerce=True,
     unique=["kernel", "boundary", "assumed_w"],
+    checks=[_enclosed("crossover_params")],
     name="published crossover",
 )
 
 ELSEWHERE = pa.DataFrameSchema(
     {
-        "origin": _text("published", "measured"),
-        "date": _text(nullable=True),
+        "origin": _one_of("published", "measured"),
+        "date": text(nullable=True),
         **NETWORK,
-        "num_params": _count(1),
+        "num_params": count(),
         **WHERE,
-        "boundary": _text(),
-        "energy_status": _text(*STATUSES),
-        "inferences_per_s": _positive(),
-        "inferences_per_j": _positive(nullable=True),
-        "power_w": _positive(nullable=True),
-        "accuracy": _share(nullable=True),
-        "accuracy_of": _text(),
-        "learning": _text(*LEARNING),
-        "source": _text(),
+        "boundary": text(),
+        "energy_status": _one_of(*STATUSES),
+        "inferences_per_s": positive(),
+        "inferences_per_j": positive(nullable=True),
+        "power_w": positive(nullable=True),
+        "accuracy": real(0, 1, nullable=True),
+        "accuracy_of": text(),
+        "learning": _one_of(*LEARNING),
+        "source": text(),
     },
     coerce=True,
     name="measured elsewhere",
@@ -98,87 +85,95 @@ CELLS = pa.DataFrameSchema(
     {
         **NETWORK,
         **WHERE,
-        "boundary": _text(),
-        "num_params": _count(1),
-        "num_active_params": _count(1),
-        "num_blocks": _count(1),
-        "num_windows": _count(1),
-        "num_windows_with_energy": _count(),
-        "num_windows_invalid": _count(),
-        "energy_status": _text(*STATUSES),
-        "energy_reason": _text(nullable=True),
-        "energy_method": _text(nullable=True),
+        "boundary": text(),
+        "num_params": count(),
+        "num_active_params": count(),
+        "num_blocks": count(),
+        "blocks_are": _one_of(*REPLICATES),
+        "num_windows": count(),
+        "num_windows_with_energy": count(),
+        "num_windows_invalid": count(),
+        "energy_status": _one_of(*STATUSES),
+        "energy_reason": text(nullable=True),
+        "energy_method": text(nullable=True),
         **_with_interval("inferences_per_s", nullable=True),
         **_with_interval("inferences_per_j", nullable=True),
-        "power_w": _positive(nullable=True),
-        "energy_delay_j_s": _positive(nullable=True),
-        "flops": _positive(),
-        "bytes": _positive(),
-        "flops_per_byte": _positive(),
-        "flops_per_s": _positive(nullable=True),
-        "bytes_per_s": _positive(nullable=True),
-        "roof_share": pa.Column(float, pa.Check.in_range(0, 1 + 1e-9), nullable=True),
-        "regime": _text(*REGIMES, nullable=True),
-        "heldout_accuracy": _share(nullable=True),
-        "heldout_nll_nats": _real(nullable=True),
-        "learning": _text(*LEARNING),
+        "power_w": positive(nullable=True),
+        "energy_delay_j_s": positive(nullable=True),
+        "flops": positive(),
+        "bytes": positive(),
+        "flops_per_byte": positive(),
+        "flops_per_s": positive(nullable=True),
+        "bytes_per_s": positive(nullable=True),
+        "roof_share": real(0, 1 + 1e-9, nullable=True),
+        "regime": _one_of(*REGIMES, nullable=True),
+        "heldout_accuracy": real(0, 1, nullable=True),
+        "heldout_nll_nats": real(nullable=True),
+        "learning": _one_of(*LEARNING),
     },
     coerce=True,
     unique=[*NETWORK, *WHERE, "boundary"],
+    checks=[_enclosed("inferences_per_s"), _enclosed("inferences_per_j")],
     name="energy cells",
 )
 
 CROSSOVER = pa.DataFrameSchema(
     {
-        "quantity": _text(*QUANTITIES),
-        "baseline": _text(),
-        "kernel": _text(),
+        "quantity": _one_of(*QUANTITIES),
+        "baseline": text(),
+        "kernel": text(),
         **WHERE,
-        "boundary": _text(),
+        "boundary": text(),
         **CROSSOVER_SIZE,
-        "verdict": _text(*VERDICTS),
-        "num_blocks": _count(1),
-        "num_sizes": _count(1),
-        "smallest_params": _count(1),
-        "largest_params": _count(1),
+        "verdict": _one_of(*VERDICTS),
+        "num_blocks": count(),
+        "blocks_are": _one_of(*REPLICATES),
+        "num_sizes": count(),
+        "smallest_params": count(),
+        "largest_params": count(),
         "all_learned": pa.Column("boolean", nullable=True),
     },
     coerce=True,
     unique=["quantity", "baseline", "kernel", *WHERE, "boundary"],
+    checks=[_enclosed("crossover_params")],
     name="energy crossover",
 )
 
 GAINS = pa.DataFrameSchema(
     {
-        "quantity": _text(*QUANTITIES),
-        "part": _text("architecture", "implementation", "both"),
-        "baseline": _text(),
-        "baseline_kernel": _text(),
-        "kernel": _text(),
-        "size": _text(),
+        "quantity": _one_of(*QUANTITIES),
+        "part": _one_of("architecture", "implementation", "both"),
+        "baseline": text(),
+        "baseline_kernel": text(),
+        "kernel": text(),
+        "size": text(),
         **WHERE,
-        "boundary": _text(),
+        "boundary": text(),
         **_with_interval("ratio"),
         "better": pa.Column(str, pa.Check.isin(BETTER), nullable=True),
-        "num_blocks": _count(1),
+        "num_blocks": count(),
+        "blocks_are": _one_of(*REPLICATES),
     },
     coerce=True,
+    checks=[_enclosed("ratio")],
     name="energy gains",
 )
 
 EQUAL_LOSS = pa.DataFrameSchema(
     {
-        "quantity": _text(*QUANTITIES),
-        "kernel": _text(),
-        "size": _text(),
+        "quantity": _one_of(*QUANTITIES),
+        "kernel": text(),
+        "size": text(),
         **WHERE,
-        "boundary": _text(),
-        "heldout_nll_nats": _real(),
-        "dense_params_at_equal_loss": _positive(nullable=True),
+        "boundary": text(),
+        "heldout_nll_nats": real(),
+        "dense_params_at_equal_loss": positive(nullable=True),
         **_with_interval("ratio", nullable=True),
-        "censored": _text(ALREADY, NEVER, nullable=True),
-        "num_blocks": _count(1),
+        "censored": _one_of(ALREADY, NEVER, nullable=True),
+        "num_blocks": count(),
+        "blocks_are": _one_of(*REPLICATES),
     },
     coerce=True,
+    checks=[_enclosed("ratio")],
     name="energy at equal loss",
 )

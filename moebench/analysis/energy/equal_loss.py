@@ -19,7 +19,7 @@ from moebench.analysis.statistics import Array, mean_interval
 def equal_loss(windows: pd.DataFrame) -> pd.DataFrame:
     """One line per mixture and place: cost of the equally good dense network over its own."""
     lines = [
-        {**place, "kernel": kernel, **line}
+        {**place, "kernel": kernel, "blocks_are": costs["blocks_are"].iloc[0], **line}
         for place, costs in places(windows)
         if costs["network"].isin([DENSE, ACTIVE]).any()
         for kernel in kernels_of(costs)

@@ -28,7 +28,13 @@ ARCHITECTURE, IMPLEMENTATION, BOTH = "architecture", "implementation", "both"
 def ladder(windows: pd.DataFrame) -> pd.DataFrame:
     """One line per rung, size and place: the ratio of two costs with its interval over blocks."""
     lines = [
-        {**place, **rung, "size": size, **_ratio(gain_B)}
+        {
+            **place,
+            **rung,
+            "size": size,
+            "blocks_are": costs["blocks_are"].iloc[0],
+            **_ratio(gain_B),
+        }
         for place, costs in places(windows)
         for rung, size, gain_B in _rungs(costs)
     ]

@@ -13,8 +13,16 @@ UNKNOWN = "unknown"
 LEARNING = [YES, PARTLY, CHANCE, UNKNOWN]
 
 
-def learning(accuracy: "pd.Series[float]") -> "pd.Series[str]":
-    """``learned``, ``partly`` or ``chance`` for each accuracy; ``unknown`` where there is none."""
-    conditions = [accuracy.isna(), accuracy < CHANCE_FACTOR / NUM_CLASSES, accuracy < LEARNED]
+def learning(
+    accuracy: "pd.Series[float]", is_at_chance: "pd.Series[bool] | None" = None
+) -> "pd.Series[str]":
+    """``learned``, ``partly`` or ``chance`` for each accuracy; ``unknown`` where there is none.
+
+    ``is_at_chance`` says it where it was tested; else an accuracy near 1 / classes is chance.
+    """
+    at_chance = accuracy < CHANCE_FACTOR / NUM_CLASSES
+    if is_at_chance is not None:
+        at_chance = is_at_chance.fillna(False).astype(bool)
+    conditions = [accuracy.isna(), at_chance, accuracy < LEARNED]
     words = np.select(conditions, [UNKNOWN, CHANCE, PARTLY], YES)
     return pd.Series(words, index=accuracy.index, dtype="str")
