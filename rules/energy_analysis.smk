@@ -4,7 +4,7 @@ rule analyse_energy:
     output:
         cells=table("{experiment}_cells.csv", "one row per network, batch and type"),
         crossover=table("{experiment}_crossover.csv", "crossovers, with intervals"),
-        ladder=table("{experiment}_ladder.csv", "what is mixture, what is kernel"),
+        gains=table("{experiment}_gains.csv", "what is mixture, what is kernel"),
         equal_loss=table("{experiment}_equal_loss.csv", "costs at equal held-out loss"),
         sidecar="results/tables/{experiment}_cells.prov.json",
     log:
@@ -55,7 +55,7 @@ rule write_energy_findings:
     input:
         cells="results/tables/{experiment}_cells.csv",
         crossover="results/tables/{experiment}_crossover.csv",
-        ladder="results/tables/{experiment}_ladder.csv",
+        gains="results/tables/{experiment}_gains.csv",
         equal_loss="results/tables/{experiment}_equal_loss.csv",
         training="results/tables/{experiment}_training.csv",
         published="results/tables/{experiment}_published.csv",

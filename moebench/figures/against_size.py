@@ -8,13 +8,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from moebench.analysis.energy import boundaries
+from moebench.analysis.energy.boundaries import headline
 from moebench.figures import networks, style
 from moebench.figures.base import Tables, rows
 from moebench.figures.notes import write_below
 
 COLUMNS = 3
-PANEL_HEIGHT_IN = 3.0
+PANEL_HEIGHT_IN = 3.1
+LINE_CHARACTERS = 105  # of a sentence over the whole width
 MOST_PANELS = 6  # of this machine: smallest, published and largest batch of two number types
 PUBLISHED_BATCH = 128
 NO_JOULES = "No joules here: "
@@ -31,22 +32,23 @@ class Panel:
 
 def draw(panels: Sequence[Panel], quantity: str, name: str) -> Canvas:
     """Draw the panels in rows of three; ``quantity`` is a column, ``name`` what the axis says."""
-    num_rows = -(-len(panels) // COLUMNS)
+    columns = min(COLUMNS, len(panels))
+    num_rows = -(-len(panels) // columns)
     height = PANEL_HEIGHT_IN * num_rows + 1.5
     canvas = Canvas(figsize=(style.WIDTH_IN, height))
     grid = canvas.add_gridspec(
-        num_rows, COLUMNS, left=0.085, right=0.985, top=1 - 0.4 / height, bottom=1.75 / height,
-        hspace=0.42, wspace=0.3,
+        num_rows, columns, left=0.085, right=0.985, top=1 - 0.5 / height, bottom=1.75 / height,
+        hspace=0.52, wspace=0.3,
     )  # fmt: skip
     for place, panel in enumerate(panels):
         axes = canvas.add_subplot(grid[place])
         axes.set_title(panel.title, size=10.5)
         if panel.points.empty:
-            frame(axes, panel.sentence)
+            frame(axes, panel.sentence, LINE_CHARACTERS // columns)
         else:
             _lines(axes, panel.points, quantity)
             axes.set_xlabel("parameters")
-        if place % COLUMNS == 0:
+        if place % columns == 0:
             axes.set_ylabel(name)
     shown = pd.concat([panel.points for panel in panels])
     if len(shown):
@@ -60,7 +62,7 @@ def draw(panels: Sequence[Panel], quantity: str, name: str) -> Canvas:
     return canvas
 
 
-def frame(axes: Axes, sentence: str, characters: int = 40) -> None:
+def frame(axes: Axes, sentence: str, characters: int) -> None:
     """An empty panel that says why it is empty."""
     axes.set_gid("empty")
     axes.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(0, 1))
@@ -81,11 +83,6 @@ def panels_of(tables: Tables, quantity: str) -> list[Panel]:
     ]
 
 
-def headline(table: pd.DataFrame) -> pd.DataFrame:
-    """Lines under the boundary that is drawn: the device alone, nothing subtracted."""
-    return table[table["boundary"] == boundaries.GROSS]
-
-
 def own_panels(cells: pd.DataFrame, quantity: str) -> list[Panel]:
     """Panels of this machine; one empty frame with the reasons where nothing has the quantity."""
     known = cells.dropna(subset=[quantity])
@@ -94,7 +91,7 @@ def own_panels(cells: pd.DataFrame, quantity: str) -> list[Panel]:
     panels = []
     for (dtype, batch_size), mine in known.groupby(["dtype", "batch_size"]):
         if batch_size in shown_batches(known):
-            panels.append(Panel(f"this machine, {dtype}, batch {batch_size}", mine))
+            panels.append(Panel(f"this machine: {dtype}, batch {batch_size}", mine))
     return panels[:MOST_PANELS]
 
 
@@ -114,6 +111,8 @@ def elsewhere_panels(elsewhere: pd.DataFrame, quantity: str) -> list[Panel]:
 def shown_batches(table: pd.DataFrame) -> list[int]:
     """The smallest batch, the largest, and the published one or else the one in the middle."""
     batches = sorted(table["batch_size"].unique())
+    if not batches:
+        return []
     middle = PUBLISHED_BATCH if PUBLISHED_BATCH in batches else batches[len(batches) // 2]
     return sorted({batches[0], middle, batches[-1]})
 
@@ -173,7 +172,8 @@ def _lines(axes: Axes, points: pd.DataFrame, quantity: str) -> None:
         axes.plot(mine["num_params"], mine[quantity], gid=f"line {name}", **networks.line(name))
         for each in rows(mine):
             value = getattr(each, quantity)
-            low, high = (getattr(each, f"{quantity}_{end}", float("nan")) for end in ("low", "high"))
+            ends = [getattr(each, f"{quantity}_{end}", float("nan")) for end in ("low", "high")]
+            low, high = ends
             if pd.notna(low) and pd.notna(high):
                 axes.vlines(each.num_params, low, high, color=networks.look(name).colour, lw=1.4)
             axes.plot(
@@ -182,7 +182,9 @@ def _lines(axes: Axes, points: pd.DataFrame, quantity: str) -> None:
             )  # fmt: skip
             if each.learning in ("partly", "chance") and pd.notna(each.accuracy):
                 _write_accuracy(axes, each, value)
-    axes.margins(x=0.14, y=0.12)
+    low, high = points[quantity].min(), points[quantity].max()
+    axes.set_ylim(low / 1.5, high * 1.5)
+    axes.margins(x=0.14)
 
 
 def _write_accuracy(axes: Axes, each: pd.Series, value: float) -> None:

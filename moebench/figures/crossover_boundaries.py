@@ -55,16 +55,16 @@ class CrossoverBoundaries(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 6.6))
         left, right = canvas.subplots(
             1, 2,
-            gridspec_kw={"left": 0.085, "right": 0.985, "top": 0.92, "bottom": 0.25,
-                         "wspace": 0.72, "width_ratios": (1.5, 1)},
+            gridspec_kw={"left": 0.085, "right": 0.985, "top": 0.93, "bottom": 0.25,
+                         "wspace": 0.95, "width_ratios": (1.45, 1)},
         )  # fmt: skip
         _published(left, tables["published"], tables["elsewhere"])
         _here(right, tables["crossover"])
         canvas.legend(
-            handles=networks.handles(tables["published"]["kernel"]),
+            handles=networks.handles([*tables["published"]["kernel"], *shown(tables["crossover"])["kernel"]]),
             loc="lower center",
-            bbox_to_anchor=(0.33, 0.115),
-            ncols=2,
+            bbox_to_anchor=(0.5, 0.115),
+            ncols=3,
         )
         write_below(canvas, _note(tables))
         return canvas
@@ -107,7 +107,7 @@ def at(lines: pd.DataFrame, boundary: str, powers_w: tuple[float, float]) -> lis
 
 def _published(axes: Axes, published: pd.DataFrame, elsewhere: pd.DataFrame) -> None:
     axes.set(yscale="log", xlim=(-75, 515), xlabel="assumed watts: idle subtracted | host added")
-    axes.set_title("published data (A100, float32, batch 128)", size=11)
+    axes.set_title("published data (A100, f32, batch 128)", size=11)
     axes.set_ylabel("crossover, in parameters")
     for kernel in networks.order(published["kernel"]):
         mine = published[published["kernel"] == kernel]
@@ -173,7 +173,7 @@ def _is_poor(named: pd.DataFrame, size: str) -> bool:
 
 def _here(axes: Axes, crossover: pd.DataFrame) -> None:
     axes.set_title("this machine", size=11)
-    mine = crossover[crossover["baseline"] == "dense_total"].head(MOST_ROWS)
+    mine = shown(crossover).head(MOST_ROWS)
     if mine.empty:
         frame(axes, "no mixture was measured beside a dense network of equal parameters", 26)
         return
@@ -186,6 +186,14 @@ def _here(axes: Axes, crossover: pd.DataFrame) -> None:
         _row(axes, place, each)
     axes.set_yticks(range(len(mine)), [_name(each) for each in rows(mine)], size=9)
     axes.set_ylim(len(mine) - 0.4, -0.6)
+
+
+def shown(crossover: pd.DataFrame) -> pd.DataFrame:
+    """Crossovers with the dense network of equal parameters: energy first, batch by batch."""
+    mine = crossover[crossover["baseline"] == "dense_total"]
+    by = ["quantity", "boundary", "dtype", "batch_size", "kernel"]
+    order = mine["kernel"].map({name: k for k, name in enumerate(networks.order(mine["kernel"]))})
+    return mine.assign(kernel_order=order).sort_values([*by[:-1], "kernel_order"])
 
 
 def _row(axes: Axes, place: int, each: Any) -> None:
@@ -205,7 +213,7 @@ def _row(axes: Axes, place: int, each: Any) -> None:
     ends = [each.crossover_params_low, each.crossover_params_high]
     drawn = [low if np.isnan(ends[0]) else ends[0], high if np.isnan(ends[1]) else ends[1]]
     if each.verdict != "unreplicated":
-        axes.hlines(place, *drawn, color=networks.look(each.kernel).colour, lw=2)
+        axes.hlines(place, *drawn, color=networks.look(each.kernel).colour, lw=5, alpha=0.45)
         for end, x, marker in zip(ends, drawn, "<>", strict=True):
             if np.isnan(end):
                 axes.plot(x, place, marker=marker, color=networks.look(each.kernel).colour, clip_on=False)
@@ -214,8 +222,8 @@ def _row(axes: Axes, place: int, each: Any) -> None:
 
 
 def _name(each: Any) -> str:
-    counted = "time" if each.quantity == "time" else each.boundary
-    return f"{each.kernel}, {each.dtype},\nbatch {each.batch_size}: {counted}"
+    counted = boundaries.LABELS.get(each.boundary, each.boundary)
+    return f"{each.dtype}, batch {each.batch_size}: {counted}"
 
 
 def _note(tables: Tables) -> list[str]:
@@ -228,7 +236,7 @@ def _note(tables: Tables) -> list[str]:
     mine = tables["crossover"]
     if (mine["quantity"] == "time").all():
         note.append("Right: crossovers in time, as no energy was measured here.")
-    hidden = len(mine[mine["baseline"] == "dense_total"]) - MOST_ROWS
+    hidden = len(shown(mine)) - MOST_ROWS
     if hidden > 0:
         note.append(f"{hidden} more are in the table.")
     return note

@@ -4,13 +4,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from moebench.analysis.energy.boundaries import headline
 from moebench.figures import networks, style
-from moebench.figures.against_size import NO_JOULES, frame, hollow_note, headline, reasons
+from moebench.figures.against_size import NO_JOULES, frame, hollow_note, reasons
 from moebench.figures.base import Figure, Tables, rows
 from moebench.figures.notes import join, write_below
 
-PREFERRED_DTYPE = "float32"
-RATES = {"inferences_per_j": "joules of one", "inferences_per_s": "seconds of one"}
+PREFERRED_DTYPE = "f32"
+RATES = {"inferences_per_j": "joules per inference", "inferences_per_s": "seconds per inference"}
 
 
 class EnergyBatch(Figure):

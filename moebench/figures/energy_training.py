@@ -21,7 +21,7 @@ class EnergyTraining(Figure):
 
     def draw(self, tables: Tables) -> Canvas:
         """Draw one column per size."""
-        ours = networks.named(tables["training"]).rename(columns={"heldout_accuracy": "accuracy"})
+        ours = _named(tables["training"]).rename(columns={"heldout_accuracy": "accuracy"})
         theirs = networks.named(tables["published_training"])
         theirs = theirs.rename(columns={"train_accuracy": "accuracy"})
         columns = [_sizes(ours), list(dict.fromkeys(theirs["size"]))]
@@ -30,15 +30,15 @@ class EnergyTraining(Figure):
             2, 4, left=0.085, right=0.985, top=0.93, bottom=0.235, hspace=0.42, wspace=0.12
         )
         for row, (table, sizes, where) in enumerate(
-            zip((ours, theirs), columns, ("here, held out", "published, training set"), strict=True)
+            zip((ours, theirs), columns, ("here: accuracy\non held-out data", "published: accuracy\non training data"), strict=True)
         ):
             for column, size in enumerate(sizes[:4]):
                 axes = canvas.add_subplot(grid[row, column])
                 _panel(axes, table[table["size"] == size])
-                axes.set_title(f"{where}: {size}" if column == 0 else size, size=10.5, loc="left")
+                axes.set_title(size, size=10.5)
                 axes.tick_params(labelleft=column == 0)
                 if column == 0:
-                    axes.set_ylabel("accuracy")
+                    axes.set_ylabel(where)
                 if row == 1:
                     axes.set_xlabel("epoch")
         canvas.legend(
@@ -57,7 +57,7 @@ class EnergyTraining(Figure):
             (tables["training"], "heldout_accuracy", "Here"),
             (tables["published_training"], "train_accuracy", "Published data"),
         ):
-            last = networks.named(table).sort_values("epoch").groupby(["size", "name"]).tail(1)
+            last = _named(table).sort_values("epoch").groupby(["size", "name"]).tail(1)
             poor = last[last[column] < 0.8]
             names = [
                 f"{each.size} {networks.label(each.name)} ({getattr(each, column):.0%})"
@@ -69,6 +69,13 @@ class EnergyTraining(Figure):
                 else f"{where}: every network ends at 80 % or above."
             )
         return " ".join(text)
+
+
+def _named(training: pd.DataFrame) -> pd.DataFrame:
+    """One name for each network; all kernels of a mixture share its training."""
+    named = networks.named(training)
+    alone = training["network"].ne("moe") | training["kernel"].isin(["naive", "chosen"])
+    return named.assign(name=named["name"].where(alone, "moe"))
 
 
 def _sizes(training: pd.DataFrame) -> list[str]:

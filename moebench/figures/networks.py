@@ -16,9 +16,11 @@ LOOKS = {
     "dense_active": style.LOOKS["dense"],
     "grouped": Look("#D55E00", "o", "-"),
     "chosen": Look("#332288", "s", (0, (5, 1.5))),
+    "moe": Look("#D55E00", "o", "-"),
     "naive": Look("#56B4E9", "^", (0, (7, 2))),
 }
 LABELS = {
+    "moe": "MoE, whatever its kernel",
     "dense_total": "dense (equal parameters)",
     "dense_active": "dense (equal active parameters)",
     "grouped": "MoE, experts grouped",

@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from moebench.analysis.energy.boundaries import headline
 from moebench.figures import networks, style
-from moebench.figures.against_size import headline
 from moebench.figures.base import Figure, Tables, rows
 from moebench.figures.notes import join, write_below
 

@@ -15,5 +15,5 @@ with job(snakemake):
     refuse(windows, snakemake.input.windows)
     tables.write(cells(windows), snakemake.output.cells)
     tables.write(crossovers(windows), snakemake.output.crossover)
-    tables.write(ladder(windows), snakemake.output.ladder)
+    tables.write(ladder(windows), snakemake.output.gains)
     tables.write(equal_loss(windows), snakemake.output.equal_loss)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from moebench.analysis.energy.boundaries import TIME
 from moebench.analysis.statistics import Array
 
 WITH_JOULES = ("measured", "integrated")  # an estimate is no measurement
-ENERGY, TIME = "energy", "time"
+ENERGY = "energy"
 QUANTITIES = (ENERGY, TIME)
 NETWORK = ["size", "network", "kernel"]
 WHERE = ["device", "dtype", "batch_size", "boundary"]
@@ -61,12 +62,12 @@ def block_costs(windows: pd.DataFrame, quantity: str) -> pd.DataFrame:
 def places(windows: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """Each quantity, device, number type, batch and boundary that has costs, with these costs.
 
-    Time does not depend on the boundary, so it is told once, under the boundary ``none``.
+    Time does not depend on the boundary, so it is told once, under the boundary ``time``.
     """
     for quantity in QUANTITIES:
         costs = block_costs(windows, quantity)
         if quantity == TIME:
-            costs = costs.assign(boundary="none")
+            costs = costs.assign(boundary=TIME)
             costs = costs.drop_duplicates([*NETWORK, *WHERE, "block"])
         for key, mine in costs.groupby(WHERE, sort=False):
             yield {"quantity": quantity, **dict(zip(WHERE, key, strict=True))}, mine

@@ -4,10 +4,11 @@ Sizes are in parameters of the mixture. Null stands for what does not exist: the
 without a meter, a crossover that does not lie among the sizes, the interval of a single block.
 """
 
+import pandas as pd
 import pandera.pandas as pa
 
-from moebench.analysis.columns import Columns, count, encloses, interval, positive, real, text
-from moebench.analysis.energy.boundaries import BOUNDARIES
+from moebench.analysis.columns import Columns, count, interval, positive, real, text
+from moebench.analysis.energy.boundaries import ASSUMED
 from moebench.analysis.energy.crossover import VERDICTS
 from moebench.analysis.energy.quality import LEARNING
 from moebench.analysis.energy.schemas import STATUSES
@@ -21,7 +22,6 @@ BETTER = ["first", "second", "tie"]
 REGIMES = ["compute", "memory", "overhead"]
 
 
-
 def _one_of(*allowed: str, nullable: bool = False) -> pa.Column:
     return pa.Column(str, pa.Check.isin(allowed), nullable=nullable)
 
@@ -31,9 +31,13 @@ def _with_interval(name: str, nullable: bool = False) -> Columns:
 
 
 def _enclosed(name: str) -> pa.Check:
-    """The value lies in its interval, where both have what it takes."""
-    check = encloses(name, f"{name}_low", f"{name}_high")
-    return check
+    """The value lies in its interval, of which either end may lie beyond what was measured."""
+
+    def ordered(table: pd.DataFrame) -> "pd.Series[bool]":
+        low, value, high = (table[name + end] for end in ("_low", "", "_high"))
+        return ~(low > value) & ~(value > high)
+
+    return pa.Check(ordered, error=f"{name} is not within its interval")
 
 
 NETWORK: Columns = {"size": text(), "network": text(), "kernel": text()}
@@ -43,7 +47,7 @@ CROSSOVER_SIZE = _with_interval("crossover_params", nullable=True)
 PUBLISHED = pa.DataFrameSchema(
     {
         "kernel": text(),
-        "boundary": _one_of(*BOUNDARIES),
+        "boundary": _one_of(*ASSUMED),
         "assumed_w": real(0),
         "run_noise": positive(),
         **CROSSOVER_SIZE,
@@ -69,8 +73,8 @@ ELSEWHERE = pa.DataFrameSchema(
         **WHERE,
         "boundary": text(),
         "energy_status": _one_of(*STATUSES),
-        "inferences_per_s": positive(),
-        "inferences_per_j": positive(nullable=True),
+        **_with_interval("inferences_per_s"),
+        **_with_interval("inferences_per_j", nullable=True),
         "power_w": positive(nullable=True),
         "accuracy": real(0, 1, nullable=True),
         "accuracy_of": text(),

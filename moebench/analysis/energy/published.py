@@ -66,7 +66,7 @@ def points(windows: pd.DataFrame) -> pd.DataFrame:
         boundary=boundaries.GROSS,
         energy_status="integrated",
     )
-    return tables.check(described[list(ELSEWHERE.columns)], ELSEWHERE)
+    return tables.check(described.reindex(columns=list(ELSEWHERE.columns)), ELSEWHERE)
 
 
 def _pairs(logs: pd.DataFrame, kernel: str) -> pd.DataFrame:
