@@ -134,7 +134,7 @@ def caption(tables: Tables, quantity: str, what: str, more: str) -> str:
     sentences = [f"{what}, against the number of parameters."]
     for panel in panels_of(tables, quantity):
         title = panel.title.replace("\n", ", ")
-        who = "Published data" if title.startswith("published") else title.capitalize()
+        who = "Published data" if title.startswith("published") else title[0].upper() + title[1:]
         sentences.append(f"{who}: {panel.sentence or _comparison(panel.points, quantity, more)}.")
     cells = tables["cells"].dropna(subset=[quantity])
     return " ".join([*sentences, *([left_out(cells)] if left_out(cells) else [])])

@@ -61,7 +61,9 @@ class CrossoverBoundaries(Figure):
         _published(left, tables["published"], tables["elsewhere"])
         _here(right, tables["crossover"])
         canvas.legend(
-            handles=networks.handles([*tables["published"]["kernel"], *shown(tables["crossover"])["kernel"]]),
+            handles=networks.handles(
+                [*tables["published"]["kernel"], *shown(tables["crossover"])["kernel"]]
+            ),
             loc="lower center",
             bbox_to_anchor=(0.5, 0.115),
             ncols=3,
@@ -162,12 +164,15 @@ def _sizes(axes: Axes, points: pd.DataFrame) -> None:
         )  # fmt: skip
     if poor:
         below = points[~points["size"].isin(poor)]["num_params"].max()
-        axes.axhspan(below, axes.get_ylim()[1], gid="not learned", fc="none", ec="#c8c8c8", hatch="//")
+        axes.axhspan(
+            below, axes.get_ylim()[1], gid="not learned", fc="none", ec="#c8c8c8", hatch="//"
+        )
 
 
 def _is_poor(named: pd.DataFrame, size: str) -> bool:
     return any(
-        named.loc[(size, name), "learning"] in ("partly", "chance") for name in ("dense_total", "chosen")
+        named.loc[(size, name), "learning"] in ("partly", "chance")
+        for name in ("dense_total", "chosen")
     )
 
 
@@ -216,7 +221,9 @@ def _row(axes: Axes, place: int, each: Any) -> None:
         axes.hlines(place, *drawn, color=networks.look(each.kernel).colour, lw=5, alpha=0.45)
         for end, x, marker in zip(ends, drawn, "<>", strict=True):
             if np.isnan(end):
-                axes.plot(x, place, marker=marker, color=networks.look(each.kernel).colour, clip_on=False)
+                axes.plot(
+                    x, place, marker=marker, color=networks.look(each.kernel).colour, clip_on=False
+                )
     if np.isfinite(each.crossover_params):
         axes.plot(each.crossover_params, place, ms=7.5, gid=f"here {place}", **look)
 

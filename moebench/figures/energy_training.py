@@ -30,7 +30,12 @@ class EnergyTraining(Figure):
             2, 4, left=0.085, right=0.985, top=0.93, bottom=0.235, hspace=0.42, wspace=0.12
         )
         for row, (table, sizes, where) in enumerate(
-            zip((ours, theirs), columns, ("here: accuracy\non held-out data", "published: accuracy\non training data"), strict=True)
+            zip(
+                (ours, theirs),
+                columns,
+                ("here: accuracy\non held-out data", "published: accuracy\non training data"),
+                strict=True,
+            )
         ):
             for column, size in enumerate(sizes[:4]):
                 axes = canvas.add_subplot(grid[row, column])

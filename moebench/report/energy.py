@@ -10,7 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from moebench.analysis.energy.boundaries import LABELS, headline
+from moebench.analysis.energy.boundaries import GROSS, LABELS, headline
+from moebench.analysis.energy.costs import DENSE
+from moebench.analysis.energy.ladder import BEST
 from moebench.figures import networks
 from moebench.figures.base import rows
 from moebench.figures.crossover_boundaries import published_sentence
@@ -96,23 +98,28 @@ def measured(cells: pd.DataFrame) -> list[str]:
 
 
 def crossovers(table: pd.DataFrame) -> list[str]:
-    """One sentence per crossover at the headline batch, and how many more there are."""
+    """One sentence per kernel at the headline batch, and how many more lines there are."""
     if table.empty:
         return [NOTHING]
-    shown = _headline_batch(table)
+    wanted = _headline_batch(table)
+    shown = wanted[(wanted["baseline"] == DENSE) | (wanted["kernel"] == BEST)]
     sentences = [say.crossover(line) for line in rows(shown)]
     if (table["quantity"] == say.TIME).all():
         sentences.append("No energy was measured here, so nothing is said of energy.")
     if len(table) > len(shown):
-        sentences.append(f"{len(table) - len(shown)} more, at other batches, are in the table.")
+        sentences.append(
+            f"{len(table) - len(shown)} more, of other batches and pairs, are in the table."
+        )
     return sentences
 
 
 def equal_quality(table: pd.DataFrame) -> list[str]:
-    """One sentence per mixture at the headline batch."""
+    """One sentence per size at the headline batch, with the best kernel."""
     if table.empty:
         return ["Nothing can be compared at equal quality: no networks of two sizes were trained."]
-    return [say.equal_loss(line) for line in rows(_headline_batch(table))]
+    wanted = _headline_batch(table)
+    kernel = BEST if BEST in set(wanted["kernel"]) else wanted["kernel"].iloc[0]
+    return [say.equal_loss(line) for line in rows(wanted[wanted["kernel"] == kernel])]
 
 
 def limits(cells: pd.DataFrame) -> list[str]:
@@ -135,7 +142,7 @@ def published(tables: Tables) -> str:
         for one in rows(poor)
     )
     leaning = tables["published"]
-    gross = rows(leaning[(leaning["kernel"] == "chosen") & (leaning["boundary"] == "gpu")])[0]
+    gross = rows(leaning[(leaning["kernel"] == "chosen") & (leaning["boundary"] == GROSS)])[0]
     sentences = [
         published_sentence(tables["published"]),
         f"These had not learnt their task: {names}. The crossover of the GPU alone lies between "
@@ -168,7 +175,9 @@ def brought_home(elsewhere: pd.DataFrame) -> list[str]:
 
 def cells_table(cells: pd.DataFrame) -> str:
     """One row per cell; a column that would hold nothing but dashes is left out."""
-    ordered = headline(cells).sort_values(["num_params", "network", "kernel", "dtype", "batch_size"])
+    ordered = headline(cells).sort_values(
+        ["num_params", "network", "kernel", "dtype", "batch_size"]
+    )
     shown = {head: form for head, form in COLUMNS.items() if ordered[form[0]].notna().any()}
     lines = [
         [

@@ -4,7 +4,8 @@ The cost of a block is the geometric mean over its windows. Only windows whose j
 or integrated count for energy, and no window that failed its checks counts for anything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ WHERE = ["device", "dtype", "batch_size", "boundary"]
 DENSE = "dense_total"
 ACTIVE = "dense_active"
 MIXTURE = "moe"
+DENSE_KERNEL = "dense"
+Arm = tuple[str, str]  # a network and its kernel
 
 
 def replicates(windows: pd.DataFrame) -> pd.DataFrame:
@@ -59,8 +62,48 @@ def block_costs(windows: pd.DataFrame, quantity: str) -> pd.DataFrame:
     ).reset_index()
 
 
-def places(windows: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Each quantity, device, number type, batch and boundary that has costs, with these costs.
+@dataclass(frozen=True)
+class Place:
+    """What can be compared: costs of one quantity on one device, in one type, batch and boundary.
+
+    ``log_cost`` has blocks down, and across each (network, kernel, size) that was measured.
+    """
+
+    key: dict[str, Any]
+    costs: pd.DataFrame
+    log_cost: pd.DataFrame
+
+    @property
+    def kernels(self) -> list[str]:
+        """Kernels of mixtures that were measured."""
+        arms = self.log_cost.columns.droplevel("size").unique()
+        return sorted(kernel for network, kernel in arms if network == MIXTURE)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The key, and what the blocks are."""
+        return {**self.key, "blocks_are": self.costs["blocks_are"].iloc[0]}
+
+    def sizes(self, *arms: Arm) -> list[str]:
+        """Sizes that each of these arms was measured at, smallest network first."""
+        by_params = self.costs.groupby("size")["num_params"].max().sort_values().index
+        return [size for size in by_params if all((*arm, size) in self.log_cost for arm in arms)]
+
+    def gain(self, first: Arm, second: Arm, sizes: Sequence[str]) -> Array:
+        """ln(cost of first / cost of second) within blocks (B, S): positive: the second saves.
+
+        NaN where a block lacks one of the two; blocks that lack all are left out.
+        """
+        one_BS, other_BS = (
+            self.log_cost[[(*arm, size) for size in sizes]].to_numpy(float)
+            for arm in (first, second)
+        )
+        gain_BS: Array = one_BS - other_BS
+        return gain_BS[np.isfinite(gain_BS).any(axis=1)]
+
+
+def places(windows: pd.DataFrame) -> Iterator[Place]:
+    """Each quantity, device, number type, batch and boundary that has costs.
 
     Time does not depend on the boundary, so it is told once, under the boundary ``time``.
     """
@@ -69,34 +112,7 @@ def places(windows: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame
         if quantity == TIME:
             costs = costs.assign(boundary=TIME)
             costs = costs.drop_duplicates([*NETWORK, *WHERE, "block"])
-        for key, mine in costs.groupby(WHERE, sort=False):
-            yield {"quantity": quantity, **dict(zip(WHERE, key, strict=True))}, mine
-
-
-def by_block_and_size(costs: pd.DataFrame, network: str, kernel: str | None) -> pd.DataFrame:
-    """Logarithms of cost of one network, blocks down and sizes across; NaN where one is missing."""
-    mine = costs[costs["network"] == network]
-    if kernel is not None:
-        mine = mine[mine["kernel"] == kernel]
-    return mine.pivot(index="block", columns="size", values="log_cost")
-
-
-def gain_of(baseline_BS: pd.DataFrame, other_BS: pd.DataFrame, sizes: list[str]) -> Array:
-    """ln(cost of the baseline / cost of the other) within each block: positive: the other saves."""
-    blocks = sorted(set(baseline_BS.index) | set(other_BS.index))
-    first = baseline_BS.reindex(index=blocks, columns=sizes)
-    gain_BS: Array = (first - other_BS.reindex(index=blocks, columns=sizes)).to_numpy(float)
-    return gain_BS[np.isfinite(gain_BS).any(axis=1)]
-
-
-def sizes_of(costs: pd.DataFrame, *which: tuple[str, str | None]) -> list[str]:
-    """Sizes that each of these networks was measured at, smallest mixture first."""
-    found = [set(by_block_and_size(costs, *each).columns) for each in which]
-    common = set.intersection(*found)
-    by_params = costs.groupby("size")["num_params"].max().sort_values()
-    return [size for size in by_params.index if size in common]
-
-
-def kernels_of(costs: pd.DataFrame) -> list[str]:
-    """Kernels of mixtures that were measured."""
-    return sorted(costs[costs["network"] == MIXTURE]["kernel"].unique())
+        for where, mine in costs.groupby(WHERE, sort=False):
+            key = {"quantity": quantity, **dict(zip(WHERE, where, strict=True))}
+            arms = ["network", "kernel", "size"]
+            yield Place(key, mine, mine.pivot(index="block", columns=arms, values="log_cost"))

@@ -99,9 +99,10 @@ def _undecided(gain_S: Array, gain_BS: Array, s: int) -> tuple[float, ...]:
     inside = np.sort(roots[np.isreal(roots)].real)
     marks = np.array([0.0, *inside[(inside > 0) & (inside < 1)], 1.0])
     is_open: NDArray[np.bool_] = np.polyval(parabola, (marks[1:] + marks[:-1]) / 2) <= 0
-    if not is_open.any():
-        return ()
-    return float(marks[:-1][is_open][0]), float(marks[1:][is_open][-1])
+    # The mean's own zero always belongs to the set, which without any spread is nothing else.
+    zero = [here / -step] if here * (here + step) < 0 else []
+    found = [*marks[:-1][is_open], *marks[1:][is_open], *zero]
+    return (float(min(found)), float(max(found))) if found else ()
 
 
 def _verdict(

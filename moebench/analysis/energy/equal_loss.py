@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from moebench import tables
-from moebench.analysis.energy.costs import ACTIVE, DENSE, MIXTURE, kernels_of, places
+from moebench.analysis.energy.costs import ACTIVE, DENSE, MIXTURE, places
 from moebench.analysis.energy.derived_schemas import ALREADY, EQUAL_LOSS, NEVER
 from moebench.analysis.statistics import Array, mean_interval
 
@@ -19,11 +19,10 @@ from moebench.analysis.statistics import Array, mean_interval
 def equal_loss(windows: pd.DataFrame) -> pd.DataFrame:
     """One line per mixture and place: cost of the equally good dense network over its own."""
     lines = [
-        {**place, "kernel": kernel, "blocks_are": costs["blocks_are"].iloc[0], **line}
-        for place, costs in places(windows)
-        if costs["network"].isin([DENSE, ACTIVE]).any()
-        for kernel in kernels_of(costs)
-        for line in _lines(costs, kernel)
+        {**place.facts, "kernel": kernel, **line}
+        for place in places(windows)
+        for kernel in place.kernels
+        for line in _lines(place.costs, kernel)
     ]
     return tables.check(pd.DataFrame(lines, columns=list(EQUAL_LOSS.columns)), EQUAL_LOSS)
 
@@ -39,7 +38,9 @@ def _lines(costs: pd.DataFrame, kernel: str) -> list[dict[str, Any]]:
     for size, mine in mixture.dropna(subset=["heldout_nll_nats"]).groupby("size", sort=False):
         nll = float(mine["heldout_nll_nats"].iloc[0])
         own = mine.set_index("block")["log_cost"]
-        found.append({"size": size, "heldout_nll_nats": nll, **_compared(nll_S, log_cost, nll, own)})
+        found.append(
+            {"size": size, "heldout_nll_nats": nll, **_compared(nll_S, log_cost, nll, own)}
+        )
     return found
 
 

@@ -8,16 +8,7 @@ import numpy as np
 import pandas as pd
 
 from moebench import tables
-from moebench.analysis.energy.costs import (
-    ACTIVE,
-    DENSE,
-    MIXTURE,
-    by_block_and_size,
-    gain_of,
-    kernels_of,
-    places,
-    sizes_of,
-)
+from moebench.analysis.energy.costs import ACTIVE, DENSE, DENSE_KERNEL, MIXTURE, Arm, Place, places
 from moebench.analysis.energy.derived_schemas import GAINS
 from moebench.analysis.statistics import Array, mean_interval
 
@@ -28,38 +19,31 @@ ARCHITECTURE, IMPLEMENTATION, BOTH = "architecture", "implementation", "both"
 def ladder(windows: pd.DataFrame) -> pd.DataFrame:
     """One line per rung, size and place: the ratio of two costs with its interval over blocks."""
     lines = [
-        {
-            **place,
-            **rung,
-            "size": size,
-            "blocks_are": costs["blocks_are"].iloc[0],
-            **_ratio(gain_B),
-        }
-        for place, costs in places(windows)
-        for rung, size, gain_B in _rungs(costs)
+        {**place.facts, **_names(first, second), "size": size, **_ratio(gain_B)}
+        for place in places(windows)
+        for first, second in _rungs(place)
+        for size in place.sizes(first, second)
+        if len(gain_B := place.gain(first, second, [size])[:, 0])
     ]
     return tables.check(pd.DataFrame(lines, columns=list(GAINS.columns)), GAINS)
 
 
-def _rungs(costs: pd.DataFrame) -> list[tuple[dict[str, str], str, Array]]:
-    kernels = kernels_of(costs)
-    pairs = [(dense, None, kernel) for dense in (DENSE, ACTIVE) for kernel in kernels]
-    if BEST in kernels:
-        pairs += [(MIXTURE, kernel, BEST) for kernel in kernels if kernel != BEST]
-    found = []
-    for baseline, baseline_kernel, kernel in pairs:
-        sizes = sizes_of(costs, (baseline, baseline_kernel), (MIXTURE, kernel))
-        first = by_block_and_size(costs, baseline, baseline_kernel)
-        second = by_block_and_size(costs, MIXTURE, kernel)
-        rung = {
-            "part": _part(baseline, kernel),
-            "baseline": baseline,
-            "baseline_kernel": baseline_kernel or "dense",
-            "kernel": kernel,
-        }
-        for size in sizes:
-            found.append((rung, size, gain_of(first, second, [size])[:, 0]))
-    return [(rung, size, gain_B) for rung, size, gain_B in found if len(gain_B)]
+def _rungs(place: Place) -> list[tuple[Arm, Arm]]:
+    mixtures = [(MIXTURE, kernel) for kernel in place.kernels]
+    pairs = [((dense, DENSE_KERNEL), mixture) for dense in (DENSE, ACTIVE) for mixture in mixtures]
+    best = (MIXTURE, BEST)
+    if best in mixtures:
+        pairs += [(mixture, best) for mixture in mixtures if mixture != best]
+    return pairs
+
+
+def _names(first: Arm, second: Arm) -> dict[str, str]:
+    return {
+        "part": _part(first[0], second[1]),
+        "baseline": first[0],
+        "baseline_kernel": first[1],
+        "kernel": second[1],
+    }
 
 
 def _part(baseline: str, kernel: str) -> str:
@@ -75,6 +59,12 @@ def _ratio(gain_B: Array) -> dict[str, object]:
         "ratio": float(np.exp(gain_B.mean())),
         "ratio_low": np.exp(low),
         "ratio_high": np.exp(high),
-        "better": None if np.isnan(low) else "second" if low > 0 else "first" if high < 0 else "tie",
+        "better": None
+        if np.isnan(low)
+        else "second"
+        if low > 0
+        else "first"
+        if high < 0
+        else "tie",
         "num_blocks": len(gain_B),
     }

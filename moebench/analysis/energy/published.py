@@ -37,9 +37,9 @@ def analyse(windows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
             "boundary": boundary,
             "assumed_w": assumed_w,
             "run_noise": noise,
-            **_crossover(_pairs(logs, kernel), boundary, assumed_w, noise_DNS),
+            **_crossover(pairs, boundary, assumed_w, noise_DNS),
         }
-        for kernel in ("naive", "chosen")
+        for kernel, pairs in ((kernel, _pairs(logs, kernel)) for kernel in ("naive", "chosen"))
         for boundary, powers in ASSUMED_W.items()
         for assumed_w in powers
     ]

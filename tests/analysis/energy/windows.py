@@ -12,6 +12,8 @@ from moebench.analysis.energy.elsewhere import elsewhere
 from moebench.analysis.energy.equal_loss import equal_loss
 from moebench.analysis.energy.ladder import ladder
 from moebench.analysis.energy.published import analyse
+from moebench.analysis.energy.schemas import ENERGY
+from moebench.tables import check
 
 PUBLISHED = Path(__file__).parents[3] / "resources/published"
 
@@ -57,7 +59,7 @@ def windows(
                         | {"process": block if num_processes else 0}
                     )
     table = pd.DataFrame(rows)
-    return with_meter(table) if with_joules else table
+    return check(with_meter(table) if with_joules else table, ENERGY)
 
 
 def row(size, network, kernel, num_params, block, batch_size, cost_s):
