@@ -60,6 +60,7 @@ rule write_energy_findings:
         training="results/tables/{experiment}_training.csv",
         published="results/tables/{experiment}_published.csv",
         elsewhere="results/tables/{experiment}_elsewhere.csv",
+        estimate=lambda w: estimates(w.experiment),
     output:
         rst="results/report/{experiment}_findings.rst",
         html=report(

@@ -149,7 +149,7 @@ def _marks(axes: Axes, kernel: str, energy: pd.DataFrame, time: pd.DataFrame) ->
 
 
 def _sizes(axes: Axes, points: pd.DataFrame) -> None:
-    """The four sizes at the right edge, with both accuracies; grey where a network learnt little."""
+    """The sizes at the right edge, with both accuracies; hatched where one learnt little."""
     named = networks.named(points).set_index(["size", "name"])
     poor = [size for size in points["size"].unique() if _is_poor(named, size)]
     for size in points["size"].unique():

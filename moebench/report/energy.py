@@ -58,6 +58,7 @@ def page(tables: Tables) -> list[str]:
         rst.heading("Published data, analysed again", 2),
         block("published", published(tables)),
         *brought_home(tables["elsewhere"]),
+        *(estimated(tables["estimate"]) if "estimate" in tables else []),
     ]
 
 
@@ -171,6 +172,19 @@ def brought_home(elsewhere: pd.DataFrame) -> list[str]:
         rst.heading("Measured on other machines", 2),
         block("elsewhere", rst.bullets(sentences)),
     ]
+
+
+def estimated(estimate: pd.DataFrame) -> list[str]:
+    """What declared constants would make of the measured times, marked as an estimate."""
+    sources = join(estimate["source"].drop_duplicates())
+    sentences = [f"Not measured, but computed from declared constants ({sources})."]
+    for one in rows(networks.named(_headline_batch(estimate))):
+        low, high = one.estimated_energy_low_j, one.estimated_energy_high_j
+        sentences.append(
+            f"{networks.label(one.name)}, size {one.size}, {one.dtype}, batch {one.batch_size}: "
+            f"{low:.3g} to {high:.3g} J for one inference."
+        )
+    return [rst.heading("Estimate", 2), block("estimate", rst.bullets(sentences))]
 
 
 def cells_table(cells: pd.DataFrame) -> str:

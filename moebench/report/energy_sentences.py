@@ -62,16 +62,12 @@ def ratio(line: Any) -> str:
 
 
 def ladder(gains: pd.DataFrame) -> list[str]:
-    """What the architecture gives and what the loops take, at the smallest and largest size."""
+    """What the architecture gives and what the loops take, size by size."""
+    rungs = gains[(gains["baseline"] != "dense_active") & (gains["part"] != "both")]
     sentences = []
-    headline = gains[gains["baseline"] != "dense_active"]
-    for (quantity, size), mine in headline.groupby(["quantity", "size"], sort=False):
-        if mine.empty:
-            continue
-        told = [_rung(line) for line in rows(mine[mine["part"] != "both"])]
-        if told:
-            line = rows(mine)[0]
-            sentences.append(f"Size {size}, {place(line)}: {'; '.join(told)}.")
+    for (_, size), mine in rungs.groupby(["quantity", "size"], sort=False):
+        told = "; ".join(_rung(line) for line in rows(mine))
+        sentences.append(f"Size {size}, {place(rows(mine)[0])}: {told}.")
     return sentences
 
 

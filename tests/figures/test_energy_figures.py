@@ -9,7 +9,7 @@ import pytest
 from moebench import registry
 from moebench.analysis.energy.boundaries import LABELS
 from moebench.figures import base, networks, style
-from tests.analysis.energy.windows import REASON, tables_of, windows
+from tests.analysis.energy.windows import REASON, estimate, tables_of, windows
 
 WITH_JOULES = ["inferences_per_joule", "power"]
 ALL = [*WITH_JOULES, "inferences_per_s", "crossover_boundaries", "energy_batch", "roofline"]
@@ -153,6 +153,15 @@ def test_the_roofline_draws_every_cell_under_its_roof(without_meter):
     assert len(points) == len(without_meter["cells"])
     assert max(line.get_ydata()[0] for line in points) == pytest.approx(roof.get_ydata().max())
     assert "not the device's rated ones" in caption
+
+
+def test_an_estimate_is_hatched_and_called_so():
+    canvas, caption = draw("energy_estimate", {"estimate": estimate()})
+    bars = [bar for axes in canvas.axes for bar in axes.patches]
+    assert len(bars) == len(estimate())
+    assert all(bar.get_hatch() for bar in bars)
+    assert all(axes.get_title().startswith("estimate") for axes in canvas.axes)
+    assert "not a measurement" in caption
 
 
 def test_looks_of_networks_differ_in_marker_and_in_line_or_grey():

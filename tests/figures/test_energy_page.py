@@ -1,4 +1,4 @@
-"""The page of the energy room: each sentence against its table, and no joule that nobody measured."""
+"""The page of the energy room: sentences against tables, and no joule that nobody measured."""
 
 import io
 import re
@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from moebench.report import energy, energy_sentences, rst
-from tests.analysis.energy.windows import REASON, tables_of, windows
+from tests.analysis.energy.windows import REASON, estimate, tables_of, windows
 
 QUARANTINED = {"published", "estimate", "elsewhere"}
 # A number of joules, watts or inferences per joule.
@@ -93,6 +93,13 @@ def test_what_was_brought_home_is_told_with_device_and_date_in_its_own_block(wit
     assert block.startswith(".. container:: elsewhere")
     assert "NVIDIA H200, 2026-11-20: 20 cells" in block
     assert energy.brought_home(with_meter["elsewhere"].query("origin == 'published'")) == []
+
+
+def test_an_estimate_stands_in_a_block_of_its_own(without_meter, tmp_path):
+    html = rendered({**without_meter, "estimate": estimate()}, tmp_path)
+    assert "J for one inference" in html
+    assert "Not measured, but computed from declared constants (a guess)" in html
+    assert A_JOULE.search(outside_quarantine(html)) is None
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ The cost of a block is the geometric mean over its windows. Only windows whose j
 or integrated count for energy, and no window that failed its checks counts for anything.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -66,28 +67,33 @@ def block_costs(windows: pd.DataFrame, quantity: str) -> pd.DataFrame:
 class Place:
     """What can be compared: costs of one quantity on one device, in one type, batch and boundary.
 
-    ``log_cost`` has blocks down, and across each (network, kernel, size) that was measured.
+    ``log_cost_B`` has the blocks' costs of each (network, kernel, size), NaN where one is missing.
     """
 
     key: dict[str, Any]
     costs: pd.DataFrame
-    log_cost: pd.DataFrame
+    log_cost_B: Mapping[tuple[str, str, str], Array]
 
-    @property
+    @cached_property
     def kernels(self) -> list[str]:
         """Kernels of mixtures that were measured."""
-        arms = self.log_cost.columns.droplevel("size").unique()
-        return sorted(kernel for network, kernel in arms if network == MIXTURE)
+        return sorted({kernel for network, kernel, _ in self.log_cost_B if network == MIXTURE})
 
-    @property
+    @cached_property
     def facts(self) -> dict[str, Any]:
         """The key, and what the blocks are."""
         return {**self.key, "blocks_are": self.costs["blocks_are"].iloc[0]}
 
+    @cached_property
+    def all_sizes(self) -> list[str]:
+        """Every size, smallest network first."""
+        return list(self.costs.groupby("size")["num_params"].max().sort_values().index)
+
     def sizes(self, *arms: Arm) -> list[str]:
         """Sizes that each of these arms was measured at, smallest network first."""
-        by_params = self.costs.groupby("size")["num_params"].max().sort_values().index
-        return [size for size in by_params if all((*arm, size) in self.log_cost for arm in arms)]
+        return [
+            size for size in self.all_sizes if all((*arm, size) in self.log_cost_B for arm in arms)
+        ]
 
     def gain(self, first: Arm, second: Arm, sizes: Sequence[str]) -> Array:
         """ln(cost of first / cost of second) within blocks (B, S): positive: the second saves.
@@ -95,7 +101,7 @@ class Place:
         NaN where a block lacks one of the two; blocks that lack all are left out.
         """
         one_BS, other_BS = (
-            self.log_cost[[(*arm, size) for size in sizes]].to_numpy(float)
+            np.column_stack([self.log_cost_B[*arm, size] for size in sizes])
             for arm in (first, second)
         )
         gain_BS: Array = one_BS - other_BS
@@ -115,4 +121,5 @@ def places(windows: pd.DataFrame) -> Iterator[Place]:
         for where, mine in costs.groupby(WHERE, sort=False):
             key = {"quantity": quantity, **dict(zip(WHERE, where, strict=True))}
             arms = ["network", "kernel", "size"]
-            yield Place(key, mine, mine.pivot(index="block", columns=arms, values="log_cost"))
+            by_block = mine.pivot(index="block", columns=arms, values="log_cost")
+            yield Place(key, mine, dict(zip(by_block, by_block.to_numpy(float).T, strict=True)))

@@ -27,11 +27,15 @@ def crossovers(windows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _found(place: Place, dense: Arm, mixture: Arm, sizes: list[str]) -> dict[str, object]:
-    costs = place.costs.set_index(["network", "kernel", "size"])
-    num_params_S = costs.loc[mixture]["num_params"].groupby("size").first()[sizes].to_numpy(float)
+    costs = place.costs[place.costs["size"].isin(sizes)]
+    dense_costs, mixture_costs = (
+        costs[(costs["network"] == arm[0]) & (costs["kernel"] == arm[1])]
+        for arm in (dense, mixture)
+    )
+    num_params_S = mixture_costs.groupby("size")["num_params"].first()[sizes].to_numpy(float)
     gain_BS = place.gain(dense, mixture, sizes)
     crossover = cross_over(num_params_S, gain_BS)
-    compared = pd.concat([costs.loc[arm].loc[sizes] for arm in (dense, mixture)])
+    compared = pd.concat([dense_costs, mixture_costs])
     states = set(learning(compared["heldout_accuracy"], compared["is_at_chance"]))
     return {
         "crossover_params": crossover.num_params,

@@ -1,7 +1,7 @@
 """The ladder of kernels: how much of a saving is the mixture, and how much its implementation.
 
 A ratio is a cost over another one: 2 means that the second spends half. From the dense network to
-the best kernel is what the architecture gives; from there to the other kernels is what a loop takes.
+the best kernel is what the architecture gives; from there to other kernels is what a loop takes.
 """
 
 import numpy as np

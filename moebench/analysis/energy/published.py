@@ -12,7 +12,7 @@ from moebench.analysis.energy import boundaries
 from moebench.analysis.energy.boundaries import energy_per_inference_j
 from moebench.analysis.energy.crossover import crossing
 from moebench.analysis.energy.derived_schemas import ELSEWHERE, PUBLISHED
-from moebench.analysis.energy.quality import UNKNOWN, YES, learning
+from moebench.analysis.energy.quality import YES, learning
 from moebench.analysis.statistics import CONFIDENCE, Array
 
 # What might be subtracted or added: nobody measured it, so a range stands for it.
@@ -112,15 +112,21 @@ def _crossover(
 
 def _neighbours(pairs: pd.DataFrame, found: float) -> dict[str, object]:
     """The sizes on both sides of a crossover, and whether all four networks had learnt."""
-    above = pairs[pairs["num_params_moe"] > found].head(1)
-    below = pairs[pairs["num_params_moe"] <= found].tail(1)
-    accuracy = pd.concat([above, below])[["train_accuracy_dense", "train_accuracy_moe"]].stack()
-    states = set(learning(accuracy))
+    if np.isnan(found):
+        return {"size_below": None, "size_above": None, "all_learned": None}
+    s = int((pairs["num_params_moe"] <= found).sum()) - 1
+    sizes, has_learned = list(pairs["size"]), _has_learned(pairs)
     return {
-        "size_below": below["size"].squeeze() if len(below) else None,
-        "size_above": above["size"].squeeze() if len(above) else None,
-        "all_learned": states == {YES} if states - {UNKNOWN} else None,
+        "size_below": sizes[s],
+        "size_above": sizes[s + 1],
+        "all_learned": has_learned[s] and has_learned[s + 1],
     }
+
+
+def _has_learned(pairs: pd.DataFrame) -> list[bool]:
+    """Whether both networks of each size had learnt."""
+    each = [learning(pairs[f"train_accuracy_{name}"]) == YES for name in ("dense", "moe")]
+    return list(each[0] & each[1])
 
 
 def _side(gain_S: Array) -> str:

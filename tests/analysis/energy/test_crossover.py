@@ -37,8 +37,9 @@ def ours(gain_BS):
     return np.nan_to_num(found.low, nan=-np.inf), np.nan_to_num(found.high, nan=np.inf)
 
 
-def resampled(gain_BS, rng=np.random.default_rng(1)):
+def resampled(gain_BS):
     """What resampling blocks would give."""
+    rng = np.random.default_rng(1)
     picks = rng.integers(0, len(gain_BS), (200, len(gain_BS)))
     draws = np.exp(crossing(np.log(SIZES_S), gain_BS[picks].mean(axis=1)))
     return np.quantile(draws, [0.025, 0.975], method="closest_observation")

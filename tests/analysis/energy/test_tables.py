@@ -14,7 +14,7 @@ from moebench.analysis.energy.elsewhere import brought_home
 from moebench.analysis.energy.equal_loss import equal_loss
 from moebench.analysis.energy.ladder import ladder
 from moebench.analysis.energy.roofline import with_roofs
-from tests.analysis.energy.windows import NLL, REASON, with_meter, windows
+from tests.analysis.energy.windows import NLL, REASON, windows, with_meter
 
 GROUPED = {"baseline": "dense_total", "kernel": "grouped"}
 NO_JOULES = {"energy_j": None, "power_w": None, "inferences_per_j": None, "energy_method": None}

@@ -1,5 +1,6 @@
-"""Energy windows of known truth: a loop that costs a fixed time, and arithmetic that costs power."""
+"""Energy windows of known truth: costs that follow a power law of the size, at constant power."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,29 +24,32 @@ IDLE_W = 60.0
 REASON = "no meter: nvml: no driver; rapl: no folder"
 
 
-def windows(
+def windows(*given, **options):
+    """Windows in which a grouped mixture breaks even with the dense network at ``crossover``.
+
+    ln(cost of dense / cost of grouped) = slope * ln(size / crossover), in joules as in seconds; the
+    loop over chosen experts costs twice as much, the one over all experts three times.
+    """
+    return _windows(*given, **options).copy()
+
+
+@cache
+def _windows(
     crossover=100e6,
     *,
     slope=0.5,
     num_blocks=5,
     noise=0.0,
     with_joules=True,
-    sizes=SIZES,
     batches=(128,),
     seed=0,
     kernels=("grouped", "chosen", "naive"),
-    num_processes=None,
 ):
-    """Windows in which a grouped mixture breaks even with the dense network at ``crossover``.
-
-    ln(cost of dense / cost of grouped) = slope * ln(size / crossover), in joules as in seconds; the
-    loop over chosen experts costs twice as much, the one over all experts three times.
-    """
     rng = np.random.default_rng(seed)
     rows = []
     for block in range(num_blocks):
         common = rng.normal(0, 0.2)
-        for size, num_params in sizes.items():
+        for size, num_params in SIZES.items():
             dense_s = 1e-4 * (num_params / 1e7) ** 0.8
             costs = {("dense_total", "dense"): dense_s, ("dense_active", "dense"): dense_s / 3}
             grouped_s = dense_s * (num_params / crossover) ** -slope
@@ -56,7 +60,6 @@ def windows(
                     wobble = np.exp(common + rng.normal(0, noise)) * (128 / batch_size) ** 0.3
                     rows.append(
                         row(size, network, kernel, num_params, block, batch_size, cost_s * wobble)
-                        | {"process": block if num_processes else 0}
                     )
     table = pd.DataFrame(rows)
     return check(with_meter(table) if with_joules else table, ENERGY)
@@ -116,14 +119,33 @@ def training(sizes=SIZES, num_epochs=4):
 
 def tables_of(table, measured=()):
     """Every table that the room's figures and page read."""
-    published = published_energy.read(PUBLISHED / "energy.csv")
+    published, analysed, curves = _published()
     return {
         "cells": cells(table),
         "crossover": crossovers(table),
         "gains": ladder(table),
         "equal_loss": equal_loss(table),
         "training": training(),
-        "published": analyse(published, np.random.default_rng(0)),
-        "published_training": published_energy.read_training(PUBLISHED / "energy_training.csv"),
+        "published": analysed,
+        "published_training": curves,
         "elsewhere": elsewhere(published, measured),
     }
+
+
+@cache
+def _published():
+    published = published_energy.read(PUBLISHED / "energy.csv")
+    curves = published_energy.read_training(PUBLISHED / "energy_training.csv")
+    return published, analyse(published, np.random.default_rng(0)), curves
+
+
+def estimate():
+    """Joules that declared constants would give, with their range."""
+    table = cells(windows(with_joules=False))
+    names = ["size", "network", "kernel", "batch_size", "dtype", "device", "num_params"]
+    return table[names].assign(
+        inferences_per_s=table["inferences_per_s"], flops=table["flops"], bytes=table["bytes"],
+        estimated_energy_low_j=20 / table["inferences_per_s"],
+        estimated_energy_high_j=60 / table["inferences_per_s"], energy_status="estimated",
+        source="a guess",
+    )  # fmt: skip
