@@ -43,6 +43,7 @@ localrules:
 
 include: "rules/data.smk"
 include: "rules/routing.smk"
+include: "rules/energy.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 
@@ -60,5 +61,6 @@ rule all:
             f"results/tables/{experiment}_summary.csv"
             for experiment in CONFIG.experiments
         ],
+        energy_tables(),
         [f"results/report/{name}_findings.html" for name in CONFIG.figures],
         "results/report/environment.html",

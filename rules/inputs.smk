@@ -3,6 +3,7 @@
 import os
 
 from moebench import machine, sidecar
+from moebench.energy import readiness
 from moebench.corpora.base import CorpusError
 from moebench.text import export
 
@@ -23,6 +24,8 @@ def check_machine(config):
     ):
         machine.check_threads(config.timing.threads, "timing.threads")
         machine.check_threads(config.training.threads, "training.threads")
+        if config.energy is not None:
+            readiness.check(config.energy)
 
 
 def all_cores(wildcards):
@@ -102,11 +105,12 @@ def all_rows():
         f"results/runs/{experiment}/timing/rows.jsonl"
         for experiment in CONFIG.experiments
     ]
-    return trained + timed
+    measured = ["results/runs/energy/rows.jsonl"] if CONFIG.energy is not None else []
+    return trained + timed + measured
 
 
 # The table that has the name of its experiment or room and nothing else.
-MAIN_TABLES = ("runs",)
+MAIN_TABLES = ("runs", "energy")
 
 
 def figure_tables(wildcards):
@@ -160,3 +164,36 @@ def table(name, title):
         subcategory="{experiment}",
         labels={"table": title},
     )
+
+
+def energy_spec():
+    """What is measured in the energy room; what is drawn of it decides nothing."""
+    if CONFIG.energy is None:
+        return {}
+    return CONFIG.energy.model_dump(exclude={"figures", "estimate"})
+
+
+def energy_code():
+    """The code that decides what the energy room measures."""
+    if CONFIG.energy is None:
+        return {}
+    kernels = [f"moebench.kernels.{kernel}" for kernel in CONFIG.energy.kernels]
+    meters = [f"moebench.meters.{meter}" for meter in CONFIG.energy.meters or registry.names("meters")]
+    return sidecar.code("moebench.energy.run", "moebench.energy.__main__", *kernels, *meters)
+
+
+def energy_constants():
+    """The declared constants of an estimate."""
+    if CONFIG.energy is None or CONFIG.energy.estimate is None:
+        return {}
+    return CONFIG.energy.estimate.model_dump()
+
+
+def energy_tables():
+    """The tables of the energy room that are wanted for themselves."""
+    if CONFIG.energy is None:
+        return []
+    names = ["energy", "energy_training"]
+    if CONFIG.energy.estimate is not None:
+        names.append("energy_estimate")
+    return [f"results/tables/{name}.csv" for name in names]

@@ -39,11 +39,11 @@ class Clock:
 class Domain:
     """A part of the machine whose energy is known by itself."""
 
-    id: str  # unique over all meters, such as ``nvml:GPU-...`` or ``rapl:package-0``
+    id: str  # meter, colon, name: ``nvml:GPU-...`` or ``rapl:package-0``
     kind: Kind
     name: str  # as the vendor calls it
     source: Source
-    contains: tuple[str, ...] = ()  # domains whose energy is part of this one's
+    contains: tuple[str, ...] = ()  # ids or kinds whose energy is part of this one's
     wrap_j: float | None = None  # the counter begins anew after this; None: it does not
     limit_w: float | None = None  # most that the part may draw; None: not known
     update_s: float | None = None  # how often the value changes, as seen by the probe
@@ -109,8 +109,8 @@ class Energy:
 class Meter(ABC):
     """Reads domains of one vendor. Options that config may set are keyword-only parameters.
 
-    The vendor's library is imported in ``open``, never at the top of the file, and no error of its
-    leaves the meter: all become MeterError.
+    No error of the vendor's library leaves the meter: all become MeterError. A library that we do
+    not depend on is imported in ``open``.
     """
 
     kinds: ClassVar[tuple[Kind, ...]]  # what it may find

@@ -31,10 +31,13 @@ class Instruments:
     missing: Mapping[Kind, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
 
-    def read(self) -> dict[str, Reading]:
-        """Look at every chosen domain. Raises MeterError."""
+    def read(self, like: Domain | None = None) -> dict[str, Reading]:
+        """Look at every chosen domain, or at those of one domain's meter. Raises MeterError."""
         ids = {domain.id for domain in self.domains}
-        found = {id: value for meter in self.meters for id, value in meter.read().items()}
+        found: dict[str, Reading] = {}
+        for meter in self.meters:
+            if like is None or like.id.startswith(f"{meter.name}:"):
+                found |= meter.read()
         return {id: value for id, value in found.items() if id in ids}
 
     def telemetry(self) -> dict[str, Telemetry]:

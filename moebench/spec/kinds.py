@@ -70,6 +70,8 @@ DispatchName = Annotated[str, _exists_in("dispatch"), _file_in("dispatch")]
 CorpusSource = Annotated[str, _exists_in("corpora"), _file_in("corpora")]
 TokenizerName = Annotated[str, _exists_in("tokenizers"), _file_in("tokenizers")]
 FigureName = Annotated[str, _exists_in("figures"), _file_in("figures")]
+KernelName = Annotated[str, _exists_in("kernels"), _file_in("kernels")]
+MeterName = Annotated[str, _exists_in("meters"), _file_in("meters")]
 BaselineName = Annotated[
     str,
     AfterValidator(lambda name: one_of(name, BASELINES)),

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from moebench import registry
 from moebench.spec.base import RoomSpec, Spec
+from moebench.spec.energy import EnergySpec
 from moebench.spec.kinds import (
     BASELINES,
     BaselineName,
@@ -253,6 +254,9 @@ class Config(Spec):
     timing: TimingSpec = Field(TimingSpec(), description="how speed is measured")
     experiments: dict[Name, ExperimentSpec] = Field(
         description="what to run, by a name of your choice"
+    )
+    energy: EnergySpec | None = Field(
+        None, description="inferences per second and per joule, mixtures against dense networks"
     )
 
     @field_validator("tokenizers")

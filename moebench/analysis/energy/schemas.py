@@ -119,3 +119,25 @@ TRAINING = pa.DataFrameSchema(
     coerce=True,
     name="energy training",
 )
+
+ESTIMATE = pa.DataFrameSchema(
+    {
+        "size": text(),
+        "network": NETWORK["network"],
+        "kernel": text(),
+        "batch_size": count(),
+        "dtype": pa.Column(str, pa.Check.isin(DTYPES)),
+        "device": text(),
+        "num_params": count(),
+        "inferences_per_s": positive(),
+        "flops": positive(),
+        "bytes": positive(),
+        "estimated_energy_low_j": real(0),  # of one inference
+        "estimated_energy_high_j": real(0),
+        "energy_status": pa.Column(str, pa.Check.eq("estimated")),
+        "source": text(),
+    },
+    unique=list(CELL),
+    coerce=True,
+    name="energy estimate",
+)
