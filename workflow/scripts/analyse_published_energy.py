@@ -5,7 +5,7 @@ from job import job
 
 from moebench import published_energy, tables
 from moebench.analysis.energy import published
-from moebench.analysis.energy.elsewhere import elsewhere
+from moebench.analysis.energy.elsewhere import elsewhere, read_measured
 
 with job(snakemake):
     windows = published_energy.read(snakemake.input.windows)
@@ -13,4 +13,5 @@ with job(snakemake):
     analysed = published.analyse(windows, np.random.default_rng(0))
     tables.write(analysed, snakemake.output.published)
     tables.write(training, snakemake.output.training)
-    tables.write(elsewhere(windows, snakemake.input.measured), snakemake.output.elsewhere)
+    brought = [read_measured(path) for path in snakemake.input.measured]
+    tables.write(elsewhere(windows, brought), snakemake.output.elsewhere)
