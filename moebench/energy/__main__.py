@@ -11,7 +11,10 @@ from moebench.energy.state import State
 from moebench.energy.worker import Worker
 from moebench.spec.energy import EnergySpec
 
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
+
+@app.command()
 def main(
     folder: Annotated[Path, typer.Argument(help="state of the sweep")],
     process: Annotated[int, typer.Argument(help="which of its processes")],
@@ -32,4 +35,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

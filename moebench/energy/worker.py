@@ -25,7 +25,7 @@ from moebench.setting import Setting, prepare
 from moebench.spec.energy import EXPERIMENT, EnergySpec, NetworkName, WindowSpec
 
 _PROGRESS_S = 5
-# An epoch takes longer than this, so that a window of this length is the epoch and no more.
+# Any epoch takes longer than this, so that a window of this length holds one and no more.
 _ONE_STEP_S = 1e-4
 _DTYPE_NAMES = {"f32": "float32", "tf32": "tf32", "bf16": "bfloat16"}
 
@@ -89,7 +89,7 @@ class Worker:
                 continue
             network = seeded(name, self.spec.shape(size), self.spec.seed).to(self.device)
             trainer = Trainer(network, train, self.spec.learning, self.spec.seed)
-            clocked = partial(measure, rig=self.protocol.rig, window_s=_ONE_STEP_S)
+            clocked = partial(_measure_once, self.protocol.rig)
             epochs = list(trainer.epochs(heldout, clocked, f"{name} {size}"))
             share = heldout.majority_share()
             # The rows last: where they are, the weights are, too.
@@ -188,6 +188,14 @@ class Worker:
             "num_active_params": active_params_of(name, shape),
             "width": width_of(name, shape),
         }
+
+
+def _measure_once(rig: Rig, step: Callable[[], int]) -> Window:
+    """A window that holds one long step; anew where the window was over before the step began."""
+    while True:
+        window = measure(step, rig, _ONE_STEP_S)
+        if window.num_done:
+            return window
 
 
 def cell_key(spec: Values) -> str:

@@ -100,7 +100,7 @@ def _window(row: Row, trained: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _joules(energy: dict[str, Any], window: dict[str, Any]) -> dict[str, Any]:
-    """What one boundary says of a window."""
+    """What one boundary says of a window; joules of 0 have no rates, and the table refuses them."""
     energy_j = energy["energy_j"]
     return {
         "energy_j": energy_j,
@@ -108,6 +108,6 @@ def _joules(energy: dict[str, Any], window: dict[str, Any]) -> dict[str, Any]:
         "energy_status": energy["status"],
         "energy_reason": energy["reason"] or None,
         "energy_method": energy["method"] or None,
-        "power_w": None if energy_j is None else energy_j / window["duration_s"],
-        "inferences_per_j": None if energy_j is None else window["inferences"] / energy_j,
+        "power_w": None if not energy_j else energy_j / window["duration_s"],
+        "inferences_per_j": None if not energy_j else window["inferences"] / energy_j,
     }
