@@ -50,6 +50,8 @@ class CrossoverBoundaries(Figure):
         ),
     }
 
+    may_be_empty = ("crossover",)
+
     def draw(self, tables: Tables) -> Canvas:
         """Draw both panels."""
         canvas = Canvas(figsize=(style.WIDTH_IN, 6.6))
@@ -80,7 +82,7 @@ class CrossoverBoundaries(Figure):
         ]
         counts = found["verdict"].value_counts()
         told = [f"{verdict} ({number})" for verdict, number in counts.items()]
-        text.append(f"Right: {len(found)} crossovers on this machine; {join(told)}.")
+        text.append(f"Right: {len(found)} crossovers on this machine; {join(told or ['none'])}.")
         return " ".join([*text, published_sentence(tables["published"]), *_note(tables)])
 
 
@@ -241,7 +243,7 @@ def _note(tables: Tables) -> list[str]:
         "training set."
     ]
     mine = tables["crossover"]
-    if (mine["quantity"] == "time").all():
+    if len(mine) and (mine["quantity"] == "time").all():
         note.append("Right: crossovers in time, as no energy was measured here.")
     hidden = len(shown(mine)) - MOST_ROWS
     if hidden > 0:

@@ -3,12 +3,17 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.gridspec import GridSpec
 
+from moebench.analysis.energy.quality import LEARNED, NUM_CLASSES
 from moebench.figures import networks, style
+from moebench.figures.against_size import LINE_CHARACTERS, frame
 from moebench.figures.base import Figure, Tables, rows
 from moebench.figures.notes import join, write_below
 
-CHANCE = 0.1
+CHANCE = 1 / NUM_CLASSES
+COLUMNS = 4
+NOTHING = "no network was trained, so no accuracy is known"
 
 
 class EnergyTraining(Figure):
@@ -19,33 +24,22 @@ class EnergyTraining(Figure):
         "published_training": ("network", "kernel", "size", "epoch", "train_accuracy"),
     }
 
+    may_be_empty = ("training",)
+
     def draw(self, tables: Tables) -> Canvas:
-        """Draw one column per size."""
+        """Draw one column per size; a frame that says so where nothing was trained here."""
         ours = _named(tables["training"]).rename(columns={"heldout_accuracy": "accuracy"})
-        theirs = networks.named(tables["published_training"])
+        theirs = _named(tables["published_training"])
         theirs = theirs.rename(columns={"train_accuracy": "accuracy"})
-        columns = [_sizes(ours), list(dict.fromkeys(theirs["size"]))]
         canvas = Canvas(figsize=(style.WIDTH_IN, 6.4))
         grid = canvas.add_gridspec(
-            2, 4, left=0.085, right=0.985, top=0.93, bottom=0.235, hspace=0.42, wspace=0.12
+            2, COLUMNS, left=0.085, right=0.985, top=0.93, bottom=0.235, hspace=0.42, wspace=0.12
         )
-        for row, (table, sizes, where) in enumerate(
-            zip(
-                (ours, theirs),
-                columns,
-                ("here: accuracy\non held-out data", "published: accuracy\non training data"),
-                strict=True,
-            )
-        ):
-            for column, size in enumerate(sizes[:4]):
-                axes = canvas.add_subplot(grid[row, column])
-                _panel(axes, table[table["size"] == size])
-                axes.set_title(size, size=10.5)
-                axes.tick_params(labelleft=column == 0)
-                if column == 0:
-                    axes.set_ylabel(where)
-                if row == 1:
-                    axes.set_xlabel("epoch")
+        if ours.empty:
+            frame(canvas.add_subplot(grid[0, :]), NOTHING, LINE_CHARACTERS)
+        else:
+            _row(canvas, grid, 0, ours, "here: accuracy\non held-out data")
+        _row(canvas, grid, 1, theirs, "published: accuracy\non training data")
         canvas.legend(
             handles=networks.handles([*ours["name"], *theirs["name"]]),
             loc="lower center",
@@ -62,8 +56,11 @@ class EnergyTraining(Figure):
             (tables["training"], "heldout_accuracy", "Here"),
             (tables["published_training"], "train_accuracy", "Published data"),
         ):
+            if table.empty:
+                text.append(f"{where}: {NOTHING}.")
+                continue
             last = _named(table).sort_values("epoch").groupby(["size", "name"]).tail(1)
-            poor = last[last[column] < 0.8]
+            poor = last[last[column] < LEARNED]
             names = [
                 f"{each.size} {networks.label(each.name)} ({getattr(each, column):.0%})"
                 for each in rows(poor)
@@ -83,7 +80,19 @@ def _named(training: pd.DataFrame) -> pd.DataFrame:
     return named.assign(name=named["name"].where(alone, "moe"))
 
 
+def _row(canvas: Canvas, grid: GridSpec, row: int, curves: pd.DataFrame, where: str) -> None:
+    for column, size in enumerate(_sizes(curves)[:COLUMNS]):
+        axes = canvas.add_subplot(grid[row, column])
+        _panel(axes, curves[curves["size"] == size])
+        axes.set_title(size, size=10.5)
+        axes.set_xlabel("epoch" if row else "")
+        axes.set_ylabel("" if column else where)
+        axes.tick_params(labelleft=column == 0)
+
+
 def _sizes(training: pd.DataFrame) -> list[str]:
+    if "num_params" not in training:  # the published curves stand in the order of their sizes
+        return list(dict.fromkeys(training["size"]))
     return list(training.groupby("size")["num_params"].max().sort_values().index)
 
 

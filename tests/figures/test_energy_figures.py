@@ -145,6 +145,17 @@ def test_training_curves_stand_above_the_published_ones(with_meter):
     assert "Here: below 80 % at the end: xxl dense (equal parameters) (10%)." in caption
 
 
+def test_where_nothing_was_trained_or_compared_the_published_data_still_stand(without_meter):
+    empty = {name: table.iloc[:0] for name, table in without_meter.items()}
+    nothing = {**without_meter, "training": empty["training"], "crossover": empty["crossover"]}
+    for name, count in (("energy_training", 4), ("crossover_boundaries", 1)):
+        canvas, _ = draw(name, nothing)
+        assert len(frames(canvas)) == 1
+        assert len(canvas.axes) == count + 1
+    with pytest.raises(ValueError, match="table 'cells' has no rows"):
+        draw("power", {**without_meter, "cells": empty["cells"]})
+
+
 def test_the_roofline_draws_every_cell_under_its_roof(without_meter):
     canvas, caption = draw("roofline", without_meter)
     [axes] = canvas.axes
