@@ -44,6 +44,7 @@ localrules:
 include: "rules/data.smk"
 include: "rules/routing.smk"
 include: "rules/energy.smk"
+include: "rules/energy_analysis.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 

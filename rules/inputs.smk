@@ -137,6 +137,24 @@ def published_of(experiment):
     return os.path.relpath(REPOSITORY / "resources" / "published" / f"{name}.csv")
 
 
+def resource(name):
+    """A file that comes with the repository."""
+    # Relative, so that a repository that was moved does not look like another one.
+    return os.path.relpath(REPOSITORY / "resources" / name)
+
+
+def brought_home():
+    """Energy rows that were measured on other machines, one file for each."""
+    found = (REPOSITORY / "resources" / "measured").glob("*/energy.jsonl.gz")
+    return [os.path.relpath(path) for path in sorted(found)]
+
+
+def estimates(room):
+    """The table of estimated energy, where one is asked for."""
+    asked = getattr(CONFIG, room).estimate
+    return [] if asked is None else f"results/tables/{room}_estimate.csv"
+
+
 def table(name, title):
     """A table of an experiment, as an item of the report."""
     return report(

@@ -141,7 +141,7 @@ def _edge(work: Work, rig: Rig, watch: _Watch, aligned: Domain | None) -> _Edge:
     """Look at the meters; where a counter is waited for, work on until it moves."""
     rig.synchronise()
     begin_s = before_s = rig.clock.now_s()
-    first = watch.read()
+    first = watch.read(aligned)
     if aligned is None or watch.failure:
         return _Edge(time_s=begin_s, num_done=0, lag_s=0.0, readings=first)
     assert aligned.update_s is not None

@@ -189,7 +189,7 @@ class EnergySpec(RoomSpec):
         AfterValidator(distinct),
         drawing(
             *("energy", "training", "estimate"),
-            *("cells", "crossover", "gains", "published", "elsewhere"),
+            *("cells", "crossover", "published", "published_training", "elsewhere"),
         ),
     ] = Field([], description="what to draw")
 

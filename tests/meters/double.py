@@ -6,6 +6,7 @@ answers each in a process of its own, forked before nvidia-ml-py has loaded any 
 
 import ctypes
 import json
+import math
 import os
 import random
 import shutil
@@ -14,7 +15,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import moebench.meters.nvml  # noqa: F401  # before forking; it loads no library yet
+from moebench.energy.protocol import Plan, Protocol
+from moebench.energy.window import Rig
 from moebench.meters.base import Clock
+from moebench.meters.instruments import choose, discover
+from moebench.meters.proof import probe
 
 SOURCE = Path(__file__).with_name("nvml_double.c")
 IDLE_W, BUSY_W, STEP_S = 100.0, 350.0, 0.003
@@ -44,10 +50,10 @@ class VirtualMachine:
     ``path`` is the file that the double reads: the time, and every change of power.
     """
 
-    def __init__(self, path=None, idle_w=IDLE_W, busy_w=BUSY_W, step_s=STEP_S):
+    def __init__(self, path=None, idle_w=IDLE_W, busy_w=(BUSY_W,), step_s=STEP_S):
         self.file = None if path is None else open(path, "w+b", buffering=0)  # noqa: SIM115
         self.idle_w, self.busy_w, self.step_s = idle_w, busy_w, step_s
-        self.now_s, self.true_j = 0.0, 0.0
+        self.now_s, self.num_steps = 0.0, 0
         self.power_w = None
         self.changes = []  # (from when, watts)
         self.clock = Clock(now_s=lambda: self.now_s, sleep=self.sleep)
@@ -58,8 +64,18 @@ class VirtualMachine:
 
     def work(self):
         """One step, of seven inferences."""
-        self.advance(self.step_s, self.busy_w)
+        self.num_steps += 1
+        self.advance(self.step_s, self.busy_w[self.num_steps % len(self.busy_w)])
         return 7
+
+    def true_between_j(self, start_s, end_s):
+        """Energy truly drawn between two times."""
+        ends_s = [when for when, _ in self.changes[1:]] + [math.inf]
+        pieces = [
+            watts * max(0.0, min(until, end_s) - max(since, start_s))
+            for (since, watts), until in zip(self.changes, ends_s, strict=True)
+        ]
+        return math.fsum(pieces)
 
     def advance(self, seconds, power_w):
         if power_w != self.power_w:
@@ -71,7 +87,6 @@ class VirtualMachine:
                     self.file.write(f"{self.now_s:020.9f}\n".encode())
                 self.file.write(f"{self.now_s:.9f} {power_w}\n".encode())
         self.now_s += seconds
-        self.true_j += power_w * seconds
         if self.file is not None:
             os.pwrite(self.file.fileno(), f"{self.now_s:020.9f}\n".encode(), 0)
 
@@ -79,15 +94,11 @@ class VirtualMachine:
 def answer(scenario):
     """Run the protocol against the double: what the probe says and what each window came to.
 
-    ``scenario``: ``environment`` of the double; ``window_s``; ``devices``, or null for all.
+    ``scenario``: ``environment`` of the double; what the virtual ``machine`` is made with;
+    ``window_s``; ``devices``, or null for all.
     """
-    from moebench.energy.protocol import Plan, Protocol
-    from moebench.energy.window import Rig
-    from moebench.meters.instruments import choose, discover
-    from moebench.meters.proof import probe
-
     os.environ.update(scenario.get("environment", {}))
-    machine = VirtualMachine(os.environ["DOUBLE_CLOCK"])
+    machine = VirtualMachine(os.environ["DOUBLE_CLOCK"], **scenario.get("machine", {}))
     meters = discover(["nvml"], machine.clock)
     probes = [probe(meter, scenario.get("devices")) for meter in meters]
     rig = Rig(instruments=choose(meters, probes), clock=machine.clock, order=random.Random(0))
@@ -103,15 +114,15 @@ def answer(scenario):
     protocol = Protocol(rig, plan)
     protocol.idle("context")
     window = protocol.window(machine.work)
-    idle = protocol.idles["context"][0]
     account = protocol.account(window)
+    times_s = [[reading.time_s for reading in edge.values()] for edge in (window.start, window.end)]
+    edges_s = [min(times) for times in times_s] if all(times_s) else [0, 0]
     return {
         "probe": vars(probes[0]) | {"domains": [vars(each) for each in probes[0].domains]},
         "missing": rig.instruments.missing,
         "window": window.record(),
-        "idle_s": idle.duration_s,
+        "true_j": machine.true_between_j(*edges_s),
         "account": {name: vars(energy) for name, energy in account.items()},
-        "num_calls_of_work": window.num_done // 7,
     }
 
 
