@@ -14,10 +14,9 @@ _THROUGHPUT = Plan(
     window_s=0.1,
     idle_s=0.0,
     gap_s=(0.0, 0.0),
-    num_processes=3,
+    num_processes=4,
 )
 PLANS = {"throughput": _THROUGHPUT, **METERED_PLANS}
-_NUM_BLOCKS = {"throughput": 2}  # of every process; one where metered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,19 +37,13 @@ def plan_of(spec: EnergySpec) -> Plan:
     return replace(plan, num_processes=spec.num_processes)
 
 
-def num_blocks(spec: EnergySpec) -> int:
-    """Blocks of every process."""
-    return spec.num_blocks or _NUM_BLOCKS.get(spec.plan, 1)
-
-
 def groups(spec: EnergySpec, process: int) -> list[Group]:
     """What one process measures: every block holds each cell once, in an order of its own.
 
     Sizes take turns as wholes, so that the networks of one size alone are in memory.
     """
-    blocks = num_blocks(spec)
-    found = []
-    for block in range(process * blocks, (process + 1) * blocks):
+    first, found = process * spec.num_blocks, []
+    for block in range(first, first + spec.num_blocks):
         order = random.Random(f"{spec.seed}/{block}")
         for size in order.sample(spec.sizes, len(spec.sizes)):
             cells = list(spec.cells(size))
@@ -62,4 +55,4 @@ def groups(spec: EnergySpec, process: int) -> list[Group]:
 def num_windows(spec: EnergySpec) -> int:
     """Windows of the whole sweep."""
     cells = sum(len(list(spec.cells(size))) for size in spec.sizes)
-    return cells * plan_of(spec).num_processes * num_blocks(spec)
+    return cells * plan_of(spec).num_processes * spec.num_blocks

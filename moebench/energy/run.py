@@ -10,6 +10,7 @@ from typing import Any
 from moebench import machine, provenance
 from moebench.energy.plan import num_windows, plan_of
 from moebench.energy.readiness import check
+from moebench.energy.resume import finished, missing, num_missing
 from moebench.energy.state import State
 from moebench.records import Row
 from moebench.spec.energy import EnergySpec
@@ -29,17 +30,18 @@ def measure(spec: EnergySpec, folder: Path, code: str) -> list[Row]:
         state.begin(_plan(spec, code))
         for process in range(plan_of(spec).num_processes):
             left_s = _left_s(spec, start_s)
-            if left_s is None or left_s > 0:
+            is_finished = not missing(spec, process, state.rows(), board="")
+            if not is_finished and (left_s is None or left_s > 0):
                 _run(folder, process, left_s)
-    measured, asked = len(state.rows("window")), num_windows(spec)
-    if measured < asked:
+    rows = state.rows()
+    if left := num_missing(spec, rows):
+        asked = num_windows(spec)
         raise machine.MachineError(
-            f"{measured} of {asked} windows are measured, and energy.stop_after_s="
+            f"{asked - left} of {asked} windows are measured, and energy.stop_after_s="
             f"{spec.stop_after_s:g} is over; run again to go on"
         )
-    rows = state.rows()
     state.forget()
-    return rows
+    return finished(spec, rows)
 
 
 def _plan(spec: EnergySpec, code: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """One process of a sweep: trains what is not trained yet, then measures its blocks."""
 
+import platform
 import random
 import time
 from collections.abc import Callable
@@ -13,9 +14,10 @@ from tqdm import tqdm
 from moebench.energy import workload
 from moebench.energy.loaded import Loaded, is_emulated, precision
 from moebench.energy.networks import seeded
-from moebench.energy.plan import Group, groups, plan_of
+from moebench.energy.plan import Group, plan_of
 from moebench.energy.protocol import Protocol
 from moebench.energy.readiness import open_instruments, require_meter
+from moebench.energy.resume import missing
 from moebench.energy.sizes import active_params_of, params_of, width_of
 from moebench.energy.state import State
 from moebench.energy.training import Epoch, Trainer
@@ -41,7 +43,8 @@ class Worker:
         self.is_over = is_over
         self.setting = prepare(spec.device, "float32", spec.threads)
         self.device = self.setting.device
-        found = open_instruments(spec, _uuids(self.setting))
+        board = _board(self.setting)
+        found = open_instruments(spec, [board] if self.device.type == "cuda" else [])
         if spec.require == "measured":
             require_meter(found, "gpu" if self.device.type == "cuda" else "cpu")
         rig = Rig(
@@ -50,7 +53,7 @@ class Worker:
             order=random.Random(time.time_ns()),
         )
         self.protocol = Protocol(rig, plan_of(spec))
-        self.facts = self.setting.facts(code, meters=dict(found.facts))
+        self.facts = self.setting.facts(code, board=board, meters=dict(found.facts))
         self.idles = bool(found.domains) and self.protocol.plan.idle_s > 0
 
     def work(self, process: int) -> None:
@@ -60,24 +63,13 @@ class Worker:
         for size in self.spec.sizes:
             if size in self.spec.learning.sizes:
                 self._train(size)
-        done = {(cell_key(row.spec), row.values["block"]) for row in self.state.rows("window")}
-        todo = [
-            (
-                group,
-                [
-                    cell
-                    for cell in group.cells
-                    if (cell_key(cell.model_dump()), group.block) not in done
-                ],
-            )
-            for group in groups(self.spec, process)
-        ]
+        todo = missing(self.spec, process, self.state.rows(), self.facts["board"])
         with tqdm(
             total=sum(len(cells) for _, cells in todo), desc=f"measuring, process {process}",
             unit="window", mininterval=_PROGRESS_S, ascii=True, ncols=90,
         ) as progress:  # fmt: skip
             for group, cells in todo:
-                if cells and not self.is_over():
+                if not self.is_over():
                     self._measure(group, cells, progress.update)
 
     def _train(self, size: str) -> None:
@@ -198,11 +190,6 @@ def _measure_once(rig: Rig, step: Callable[[], int]) -> Window:
             return window
 
 
-def cell_key(spec: Values) -> str:
-    """What tells one cell from another."""
-    return "/".join(str(spec[key]) for key in WindowSpec.model_fields)
-
-
 def boundaries(device: torch.device) -> tuple[str, ...]:
     """Boundaries that make sense for work on a device, the gross one of the device first."""
     if device.type == "cuda":
@@ -210,8 +197,8 @@ def boundaries(device: torch.device) -> tuple[str, ...]:
     return ("host", "host_net", "node")
 
 
-def _uuids(setting: Setting) -> list[str]:
-    """The GPU that this process computes on, by the number that its driver knows it by."""
+def _board(setting: Setting) -> str:
+    """The GPU that this process computes on, by its UUID; without one, the machine."""
     if setting.device.type != "cuda":
-        return []
-    return [f"GPU-{torch.cuda.get_device_properties(setting.device).uuid}"]
+        return platform.node()
+    return f"GPU-{torch.cuda.get_device_properties(setting.device).uuid}"

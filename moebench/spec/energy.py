@@ -160,14 +160,11 @@ class EnergySpec(RoomSpec):
     num_processes: int | None = Field(
         None,
         ge=1,
-        description="started one after another; null: 3 for throughput, 5 for quick, "
+        description="started one after another; null: 4 for throughput, 5 for quick, "
         "10 for publication",
     )
-    num_blocks: int | None = Field(
-        None,
-        ge=1,
-        description="blocks of every process, each of which measures every cell once; "
-        "null: 2 for throughput, else 1",
+    num_blocks: int = Field(
+        1, ge=1, description="blocks of every process, each of which measures every cell once"
     )
     meters: dict[MeterName, dict[str, Any] | None] | None = Field(
         None, description="meters to try, each with its options, or with none; null: all there are"

@@ -4,14 +4,19 @@ import json
 
 import pytest
 
-from moebench.energy.plan import groups, num_windows, plan_of
+from moebench.energy.plan import PLANS, groups, num_windows, plan_of
 from moebench.energy.state import State
 from moebench.records import Row
 from moebench.spec import EnergySpec
 
 TINY = {"num_experts": 4, "width": 8, "num_layers": 2, "top_k": 2}
 SPEC = EnergySpec(
-    sizes=["tiny", "small"], shapes={"tiny": TINY}, batch_sizes=[1, 16], num_processes=2, figures=[]
+    sizes=["tiny", "small"],
+    shapes={"tiny": TINY},
+    batch_sizes=[1, 16],
+    num_processes=2,
+    num_blocks=2,
+    figures=[],
 )
 
 
@@ -42,6 +47,11 @@ def test_publication_asks_for_at_least_five_processes():
     for plan in ("quick", "publication"):
         assert plan_of(EnergySpec(plan=plan, figures=[])).num_processes >= 5
     assert plan_of(SPEC).num_processes == 2
+
+
+def test_the_explanation_of_processes_names_those_of_the_plans():
+    explained = EnergySpec.model_fields["num_processes"].description
+    assert all(f"{plan.num_processes} for {name}" in explained for name, plan in PLANS.items())
 
 
 def row(number):
