@@ -1,18 +1,13 @@
 """The page of the energy room: sentences against tables, and no joule that nobody measured."""
 
 import io
-import re
-from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
 
 from moebench.report import energy, energy_sentences, rst
 from tests.analysis.energy.windows import REASON, estimate, tables_of, windows
-
-QUARANTINED = {"published", "estimate", "elsewhere"}
-# A number of joules, watts or inferences per joule.
-A_JOULE = re.compile(r"\d\s*([kMGTmµun]?(J|W)|inf(erences)?/J|joules?|watts?)\b")
+from tests.joules import A_JOULE, outside_quarantine
 
 
 def as_written(tables):
@@ -25,22 +20,6 @@ def rendered(tables, folder):
     """The page as HTML."""
     rst.write(energy.page(tables), folder / "page.rst", folder / "page.html")
     return (folder / "page.html").read_text(encoding="utf-8")
-
-
-def outside_quarantine(html):
-    """Text of a page outside the blocks for published data and estimates."""
-    body = re.sub(r"&(?!amp;|lt;|gt;|quot;|#)\w+;", " ", html[html.index("<body") :])
-    tree = ElementTree.fromstring(body[: body.index("</body>") + len("</body>")])
-
-    def texts(element):
-        if QUARANTINED & set((element.get("class") or "").split()):
-            return
-        yield element.text or ""
-        for child in element:
-            yield from texts(child)
-            yield child.tail or ""
-
-    return " ".join(texts(tree))
 
 
 @pytest.fixture(scope="module")
