@@ -1,10 +1,12 @@
 """What rules depend on: from wildcards to inputs, params and threads; and the report's items."""
 
 import os
+import shlex
 
 from moebench import machine, sidecar
 from moebench.energy import readiness
 from moebench.corpora.base import CorpusError
+from moebench.parallel import watch
 from moebench.text import export
 
 
@@ -26,7 +28,7 @@ def check_machine(config):
         machine.check_threads(config.training.threads, "training.threads")
         if config.parallel:
             machine.check_threads(config.parallel.threads, "parallel.threads")
-            machine.check_program(config.parallel.launcher, "parallel.launcher")
+            watch.found(shlex.split(config.parallel.launcher)[0])
         if config.energy is not None:
             readiness.check(config.energy)
 
