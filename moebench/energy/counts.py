@@ -27,7 +27,7 @@ def work(
     """
     rows = (NUM_FEATURES + NUM_CLASSES) * batch_size
     if network != "moe":
-        values, mean_touched = params_of(network, shape) + rows, None
+        values, mean_touched = float(params_of(network, shape) + rows), None
     else:
         mean_touched = sum(touched) / len(touched)
         gate = (NUM_FEATURES + 1) * shape.num_experts

@@ -42,7 +42,9 @@ class Loaded:
         self.shape = spec.shape(size)
         self.device = device
         self.is_trained = size in spec.learning.sizes
-        self.networks = {name: self._network(name, state) for name in spec.networks}
+        self.networks: dict[str, Dense | Mixture] = {
+            name: self._network(name, state) for name in spec.networks
+        }
         self._scores: dict[tuple[str, str], tuple[float, float]] = {}
         self._heldout = workload.train_and_heldout(spec.learning, spec.seed)[1]
         self.majority_share = self._heldout.majority_share()

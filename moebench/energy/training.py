@@ -5,6 +5,7 @@ Shapes: N samples, C classes.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -52,7 +53,7 @@ class Trainer:
         ):  # fmt: skip
             totals: list[torch.Tensor] = []
             order_N = shuffle(len(self.train.y_N), self.seed, number)
-            taken = clocked(lambda order_N=order_N, totals=totals: self._pass(order_N, totals))
+            taken = clocked(partial(self._pass, order_N, totals))
             assert len(totals) == -(-len(order_N) // self.learning.batch_size), "more than one pass"
             nll, correct = torch.stack(totals).sum(dim=0).tolist()
             heldout_nll, heldout_accuracy = score(self.network, heldout)

@@ -16,7 +16,7 @@ def advice(regimes: pd.DataFrame, borders: pd.DataFrame, predictions: pd.DataFra
     """One or two sentences per number of ranks and direction."""
     sentences = []
     for (ranks, direction), sizes in regimes.groupby(SETTING, sort=True):
-        sentences.append(_winners(int(ranks), str(direction), sizes))
+        sentences.append(_winners(int(str(ranks)), str(direction), sizes))
         here = (borders["world_size"] == ranks) & (borders["direction"] == direction)
         sentences += _would_change(borders[here])
     return [*sentences, *_with_own_cores(predictions)]

@@ -1,5 +1,8 @@
 """Comparison: the two published tables beside what was measured here, cell by cell."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from moebench import tables
@@ -35,7 +38,7 @@ def compare_published(cells: pd.DataFrame, published: pd.DataFrame) -> pd.DataFr
 
 
 def _beside(
-    published: dict[object, object], role: str, layout: str, forward: pd.DataFrame
+    published: Mapping[Any, Any], role: str, layout: str, forward: pd.DataFrame
 ) -> dict[str, object] | None:
     """One line, or None where nothing was measured at this size."""
     wanted = {name: published[name] for name in CELL} | {"layout": layout}
