@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from statistics import stdev
 from typing import Any
 
 from moebench.energy.window import NUM_UPDATES, Window
@@ -45,11 +46,10 @@ def accepted(window: Window, domain: Domain, expected: Expected) -> Energy:
     reasons = [reason for check in _CHECKS if (reason := check(window, domain, energy_j, expected))]
     if reasons:
         return Energy(status="invalid", reason=f"{domain.name}: {', '.join(reasons)}")
-    is_counter = domain.source == "counter"
     return Energy(
-        status="measured" if is_counter else "integrated",
+        status="measured" if domain.source == "counter" else "integrated",
         energy_j=energy_j,
-        sigma_j=_sigma_j(window, domain, energy_j) if is_counter else None,
+        sigma_j=_sigma_j(window, domain, energy_j),
         method=f"{domain.id} ({domain.name}): {_METHODS[domain.source]}",
     )
 
@@ -74,7 +74,13 @@ def _energy_j(window: Window, domain: Domain) -> float:
 
 
 def _sigma_j(window: Window, domain: Domain, energy_j: float) -> float:
-    """Each edge lies anywhere within a step, or within an update where it is not waited for."""
+    """Standard error of a counter from its edges, of sampled power from the samples' spread.
+
+    Each edge lies anywhere within a step, or within an update where it is not waited for.
+    """
+    if domain.source == "power":
+        powers_w = [_power_w(sample) for sample in window.samples[domain.id]]
+        return window.duration_s * stdev(powers_w) / math.sqrt(len(powers_w))
     assert domain.update_s is not None
     lag_s = window.edge_s if window.aligned_to == domain.id else domain.update_s
     return energy_j / window.duration_s * lag_s / math.sqrt(6)  # of a difference of two uniforms

@@ -75,14 +75,14 @@ class Protocol:
         start_s = clock.now_s()
         before_c = self._temperatures_c()
         while True:
-            end_s = clock.now_s() + plan.settle_s
+            end_s = min(clock.now_s() + plan.settle_s, start_s + plan.longest_settle_s)
             while clock.now_s() < end_s:
                 work()
             self.rig.synchronise()
             after_c, spent_s = self._temperatures_c(), clock.now_s() - start_s
             rises_c = [abs(after_c[id] - before_c[id]) for id in after_c if id in before_c]
             is_steady = all(rise_c <= _SLOPE_C_PER_S * plan.settle_s for rise_c in rises_c)
-            if is_steady or spent_s + plan.settle_s > plan.longest_settle_s:
+            if is_steady or spent_s >= plan.longest_settle_s:
                 return spent_s
             before_c = after_c
 

@@ -42,7 +42,7 @@ def _lines(found: Probe) -> list[str]:
 
 def _described(domain: Domain) -> str:
     source = "energy counter" if domain.source == "counter" else "power, integrated"
-    period = "not seen to change" if domain.update_s is None else f"every {domain.update_s:.3g} s"
+    period = "not seen to change" if domain.update_s is None else f"every {domain.update_s:.2g} s"
     limit = "" if domain.limit_w is None else f", limit {domain.limit_w:g} W"
     return f"yes, {domain.kind} {domain.name}: {source}, {period}{limit} ({domain.id})"
 

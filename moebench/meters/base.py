@@ -92,7 +92,7 @@ class Energy:
 
     status: Status
     energy_j: float | None = None
-    sigma_j: float | None = None  # standard error from where the edges of the window lie
+    sigma_j: float | None = None  # standard error from where the edges lie, or from sampling
     method: str = ""  # which meter, how, on which devices
     reason: str = ""  # why there is no value
 
