@@ -70,12 +70,12 @@ class Trainer:
         """One update for each batch; sums of losses and of right answers stay on the device."""
         self.network.train()
         order_N = order_N.to(self.train.x_ND.device)
-        for index in order_N.split(self.learning.batch_size):
+        for index in torch.split(order_N, self.learning.batch_size):
             y = self.train.y_N[index]
             score_NC = self.network(self.train.x_ND[index])
             loss = functional.cross_entropy(score_NC, y)
             self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             self.optimiser.step()
             right = (score_NC.argmax(dim=1) == y).sum()
             totals.append(torch.stack([loss.detach().double() * len(index), right.double()]))
@@ -88,7 +88,11 @@ def score(network: nn.Module, samples: Samples) -> tuple[float, float]:
     dtype = next(network.parameters()).dtype
     nll, right = [], []
     with torch.inference_mode():
-        parts = zip(samples.x_ND.split(_SCORED_ROWS), samples.y_N.split(_SCORED_ROWS), strict=True)
+        parts = zip(
+            torch.split(samples.x_ND, _SCORED_ROWS),
+            torch.split(samples.y_N, _SCORED_ROWS),
+            strict=True,
+        )
         for x_ND, y_N in parts:
             score_NC = network(x_ND.to(dtype)).double()
             nll.append(functional.cross_entropy(score_NC, y_N, reduction="sum"))
