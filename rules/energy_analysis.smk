@@ -9,10 +9,10 @@ rule analyse_energy:
         sidecar="results/tables/{experiment}_cells.prov.json",
     log:
         "results/logs/analyse_energy/{experiment}.log",
-    conda:
-        "../envs/draw.yaml"
     wildcard_constraints:
         experiment="energy",
+    conda:
+        "../envs/draw.yaml"
     params:
         code=sidecar.code(
             "moebench.analysis.energy.cells",
@@ -37,10 +37,10 @@ rule analyse_published_energy:
         sidecar="results/tables/{experiment}_published.prov.json",
     log:
         "results/logs/analyse_published_energy/{experiment}.log",
-    conda:
-        "../envs/draw.yaml"
     wildcard_constraints:
         experiment="energy",
+    conda:
+        "../envs/draw.yaml"
     params:
         code=sidecar.code(
             "moebench.analysis.energy.published",
@@ -72,10 +72,10 @@ rule write_energy_findings:
         sidecar="results/report/{experiment}_findings.prov.json",
     log:
         "results/logs/write_energy_findings/{experiment}.log",
-    conda:
-        "../envs/draw.yaml"
     wildcard_constraints:
         experiment="energy",
+    conda:
+        "../envs/draw.yaml"
     params:
         code=sidecar.code("moebench.report.energy"),
     script:

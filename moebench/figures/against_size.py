@@ -3,14 +3,16 @@
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from moebench.analysis.energy.boundaries import headline
-from moebench.figures import networks, style
+from moebench.figures import labelling, networks, style
 from moebench.figures.base import Tables, rows
+from moebench.figures.labelling import Label
 from moebench.figures.notes import write_below
 
 COLUMNS = 3
@@ -18,6 +20,7 @@ PANEL_HEIGHT_IN = 3.1
 LINE_CHARACTERS = 105  # of a sentence over the whole width
 MOST_PANELS = 6  # of this machine: smallest, published and largest batch of two number types
 PUBLISHED_BATCH = 128
+POOR = ("partly", "chance")
 NO_JOULES = "No joules here: "
 
 
@@ -76,7 +79,7 @@ def frame(axes: Axes, sentence: str, characters: int) -> None:
 
 def panels_of(tables: Tables, quantity: str) -> list[Panel]:
     """Panels of this machine, then those of others."""
-    cells = tables["cells"].rename(columns={"heldout_accuracy": "accuracy"})
+    cells = tables["cells"]
     return [
         *own_panels(networks.named(headline(cells)), quantity),
         *elsewhere_panels(networks.named(headline(tables["elsewhere"])), quantity),
@@ -158,11 +161,11 @@ def _comparison(points: pd.DataFrame, quantity: str, more: str) -> str:
 
 def hollow_note(points: pd.DataFrame) -> str:
     """What hollow markers mean, with the networks that have them."""
-    poor = points[points["learning"].isin(["partly", "chance"])]
+    poor = points[points["learning"].isin(POOR)]
     text = "Hollow: a network that has not learnt its task"
     if poor.empty:
         return text + "; there is none."
-    return f"{text}, with its accuracy beside it (chance is 10 %)."
+    return f"{text}, with its accuracy on the training set beside it (chance is 10 %)."
 
 
 def _lines(axes: Axes, points: pd.DataFrame, quantity: str) -> None:
@@ -171,30 +174,23 @@ def _lines(axes: Axes, points: pd.DataFrame, quantity: str) -> None:
         mine = points[points["name"] == name].sort_values("num_params")
         axes.plot(mine["num_params"], mine[quantity], gid=f"line {name}", **networks.line(name))
         for each in rows(mine):
-            value = getattr(each, quantity)
-            ends = [getattr(each, f"{quantity}_{end}", float("nan")) for end in ("low", "high")]
-            low, high = ends
-            if pd.notna(low) and pd.notna(high):
-                axes.vlines(each.num_params, low, high, color=networks.look(name).colour, lw=1.4)
+            _interval(axes, each, quantity)
             axes.plot(
-                each.num_params, value, ms=7.5, gid=f"{name} {each.size}", zorder=3,
-                **networks.point(name, each.learning),
+                each.num_params, getattr(each, quantity), ms=7.5, gid=f"{name} {each.size}",
+                zorder=3, **networks.point(name, each.learning),
             )  # fmt: skip
-            if each.learning in ("partly", "chance") and pd.notna(each.accuracy):
-                _write_accuracy(axes, each, value)
     low, high = points[quantity].min(), points[quantity].max()
     axes.set_ylim(low / 1.5, high * 1.5)
     axes.margins(x=0.14)
+    poor = points[points["learning"].isin(POOR)].dropna(subset=["train_accuracy"])
+    labels = [
+        Label(f"{each.train_accuracy:.0%}", style.INK, each.num_params, getattr(each, quantity))
+        for each in rows(poor)
+    ]
+    labelling.place(axes, labels)
 
 
-def _write_accuracy(axes: Axes, each: pd.Series, value: float) -> None:
-    axes.annotate(
-        f"{each.accuracy:.0%}",
-        (each.num_params, value),
-        xytext=(0, -15),
-        textcoords="offset points",
-        ha="center",
-        size=9,
-        color=style.INK,
-        path_effects=style.CLEAR,
-    )
+def _interval(axes: Axes, each: Any, quantity: str) -> None:
+    low, high = (getattr(each, f"{quantity}_{end}", float("nan")) for end in ("low", "high"))
+    if pd.notna(low) and pd.notna(high):
+        axes.vlines(each.num_params, low, high, color=networks.look(each.name).colour, lw=1.4)

@@ -33,7 +33,15 @@ class CrossoverBoundaries(Figure):
             "largest_params",
             "run_noise",
         ),
-        "elsewhere": ("origin", "size", "network", "kernel", "num_params", "accuracy", "learning"),
+        "elsewhere": (
+            "origin",
+            "size",
+            "network",
+            "kernel",
+            "num_params",
+            "train_accuracy",
+            "learning",
+        ),
         "crossover": (
             "quantity",
             "baseline",
@@ -58,7 +66,7 @@ class CrossoverBoundaries(Figure):
         left, right = canvas.subplots(
             1, 2,
             gridspec_kw={"left": 0.085, "right": 0.985, "top": 0.93, "bottom": 0.25,
-                         "wspace": 0.95, "width_ratios": (1.45, 1)},
+                         "wspace": 0.98, "width_ratios": (1.4, 1)},
         )  # fmt: skip
         _published(left, tables["published"], tables["elsewhere"])
         _here(right, tables["crossover"])
@@ -157,7 +165,9 @@ def _sizes(axes: Axes, points: pd.DataFrame) -> None:
     for size in points["size"].unique():
         dense, moe = (named.loc[(size, name)] for name in ("dense_total", "chosen"))
         chance = " (chance)" if dense["learning"] == "chance" else ""
-        text = f"{size}: dense {dense['accuracy']:.0%}{chance},\nMoE {moe['accuracy']:.0%}"
+        text = (
+            f"{size}: MoE {moe['train_accuracy']:.0%},\ndense {dense['train_accuracy']:.0%}{chance}"
+        )
         axes.axhline(moe["num_params"], gid=f"size {size}", color="#9a9a9a", lw=0.8)
         axes.annotate(
             text, (1, moe["num_params"]), xycoords=("axes fraction", "data"), xytext=(5, 0),
@@ -205,7 +215,6 @@ def shown(crossover: pd.DataFrame) -> pd.DataFrame:
 
 def _row(axes: Axes, place: int, each: Any) -> None:
     """A point with its interval; an arrow where an end lies beyond the sizes; else the verdict."""
-    look = networks.point(each.kernel)
     low, high = axes.get_xlim()
     if each.verdict in ("none", "throughout", "tie", "undecided") or (
         np.isnan(each.crossover_params) and each.verdict == "unreplicated"
@@ -220,19 +229,20 @@ def _row(axes: Axes, place: int, each: Any) -> None:
     ends = [each.crossover_params_low, each.crossover_params_high]
     drawn = [low if np.isnan(ends[0]) else ends[0], high if np.isnan(ends[1]) else ends[1]]
     if each.verdict != "unreplicated":
-        axes.hlines(place, *drawn, color=networks.look(each.kernel).colour, lw=5, alpha=0.45)
+        look = networks.look(each.kernel)
+        axes.hlines(place, drawn[0], drawn[1], color=look.colour, lw=5, alpha=0.45)
         for end, x, marker in zip(ends, drawn, "<>", strict=True):
             if np.isnan(end):
-                axes.plot(
-                    x, place, marker=marker, color=networks.look(each.kernel).colour, clip_on=False
-                )
+                axes.plot(x, place, marker=marker, color=look.colour, clip_on=False)
     if np.isfinite(each.crossover_params):
-        axes.plot(each.crossover_params, place, ms=7.5, gid=f"here {place}", **look)
+        axes.plot(
+            each.crossover_params, place, ms=7.5, gid=f"here {place}", **networks.point(each.kernel)
+        )
 
 
 def _name(each: Any) -> str:
     counted = boundaries.LABELS.get(each.boundary, each.boundary)
-    return f"{each.dtype}, batch {each.batch_size}: {counted}"
+    return f"{each.dtype}, batch {each.batch_size},\n{counted}"
 
 
 def _note(tables: Tables) -> list[str]:

@@ -33,7 +33,7 @@ class EnergyBatch(Figure):
             "inferences_per_j",
             "inferences_per_j_low",
             "inferences_per_j_high",
-            "heldout_accuracy",
+            "train_accuracy",
             "learning",
         )
     }
@@ -95,7 +95,6 @@ class EnergyBatch(Figure):
 def _shown(tables: Tables) -> tuple[pd.DataFrame, list[str]]:
     """Cells of one number type under the headline boundary, and their sizes in ascending order."""
     cells = networks.named(headline(tables["cells"]))
-    cells = cells.rename(columns={"heldout_accuracy": "accuracy"})
     dtypes = sorted(cells["dtype"].unique())
     dtype = PREFERRED_DTYPE if PREFERRED_DTYPE in dtypes else dtypes[0]
     cells = cells[cells["dtype"] == dtype]

@@ -13,6 +13,10 @@ from moebench.figures.notes import join, write_below
 
 CHANCE = 1 / NUM_CLASSES
 COLUMNS = 4
+NOTE = (
+    "Accuracy on the training set, and faint on held-out data, which the published runs did not have. "
+    "Dotted: chance, one in ten classes."
+)
 NOTHING = "no network was trained, so no accuracy is known"
 
 
@@ -20,7 +24,15 @@ class EnergyTraining(Figure):
     """Above the networks of this run on held-out data, below the published on training data."""
 
     columns = {
-        "training": ("network", "kernel", "size", "epoch", "num_params", "heldout_accuracy"),
+        "training": (
+            "network",
+            "kernel",
+            "size",
+            "epoch",
+            "num_params",
+            "train_accuracy",
+            "heldout_accuracy",
+        ),
         "published_training": ("network", "kernel", "size", "epoch", "train_accuracy"),
     }
 
@@ -28,9 +40,8 @@ class EnergyTraining(Figure):
 
     def draw(self, tables: Tables) -> Canvas:
         """Draw one column per size; a frame that says so where nothing was trained here."""
-        ours = _named(tables["training"]).rename(columns={"heldout_accuracy": "accuracy"})
+        ours = _named(tables["training"])
         theirs = _named(tables["published_training"])
-        theirs = theirs.rename(columns={"train_accuracy": "accuracy"})
         canvas = Canvas(figsize=(style.WIDTH_IN, 6.4))
         grid = canvas.add_gridspec(
             2, COLUMNS, left=0.085, right=0.985, top=0.93, bottom=0.235, hspace=0.42, wspace=0.12
@@ -38,31 +49,31 @@ class EnergyTraining(Figure):
         if ours.empty:
             frame(canvas.add_subplot(grid[0, :]), NOTHING, LINE_CHARACTERS)
         else:
-            _row(canvas, grid, 0, ours, "here: accuracy\non held-out data")
-        _row(canvas, grid, 1, theirs, "published: accuracy\non training data")
+            _row(canvas, grid, 0, ours, "here:\naccuracy")
+        _row(canvas, grid, 1, theirs, "published:\naccuracy")
         canvas.legend(
             handles=networks.handles([*ours["name"], *theirs["name"]]),
             loc="lower center",
             bbox_to_anchor=(0.5, 0.06),
             ncols=3,
         )
-        write_below(canvas, ["Dotted: chance, one in ten classes."])
+        write_below(canvas, [NOTE])
         return canvas
 
     def caption(self, tables: Tables) -> str:
         """Name the networks that end below the threshold of having learnt, here and published."""
-        text = ["Accuracy after each epoch of training."]
-        for table, column, where in (
-            (tables["training"], "heldout_accuracy", "Here"),
-            (tables["published_training"], "train_accuracy", "Published data"),
+        text = [f"Whether the networks learnt. {NOTE}"]
+        for table, where in (
+            (tables["training"], "Here"),
+            (tables["published_training"], "Published data"),
         ):
             if table.empty:
                 text.append(f"{where}: {NOTHING}.")
                 continue
             last = _named(table).sort_values("epoch").groupby(["size", "name"]).tail(1)
-            poor = last[last[column] < LEARNED]
+            poor = last[last["train_accuracy"] < LEARNED]
             names = [
-                f"{each.size} {networks.label(each.name)} ({getattr(each, column):.0%})"
+                f"{each.size} {networks.label(each.name)} ({each.train_accuracy:.0%})"
                 for each in rows(poor)
             ]
             text.append(
@@ -99,9 +110,15 @@ def _sizes(training: pd.DataFrame) -> list[str]:
 def _panel(axes: Axes, curves: pd.DataFrame) -> None:
     for name in networks.order(curves["name"]):
         mine = curves[curves["name"] == name].sort_values("epoch")
-        axes.plot(mine["epoch"], mine["accuracy"], gid=f"curve {name}", **networks.line(name))
+        axes.plot(mine["epoch"], mine["train_accuracy"], gid=f"curve {name}", **networks.line(name))
+        if "heldout_accuracy" in mine:
+            heldout = {**networks.line(name), "alpha": 0.4, "lw": 1.2}
+            axes.plot(mine["epoch"], mine["heldout_accuracy"], gid=f"held out {name}", **heldout)
         axes.plot(
-            mine["epoch"].iloc[-1:], mine["accuracy"].iloc[-1:], ms=6.5, **networks.point(name)
+            mine["epoch"].iloc[-1:],
+            mine["train_accuracy"].iloc[-1:],
+            ms=6.5,
+            **networks.point(name),
         )
     axes.axhline(CHANCE, gid="chance", color="#9a9a9a", ls=":", lw=1.4)
     axes.set_ylim(0, 1.04)

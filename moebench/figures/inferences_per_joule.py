@@ -22,10 +22,10 @@ class InferencesPerJoule(Figure):
             "inferences_per_j",
             "inferences_per_j_low",
             "inferences_per_j_high",
-            "heldout_accuracy",
+            "train_accuracy",
             "learning",
         ),
-        "elsewhere": ("origin", "date", "device", "inferences_per_j", "accuracy", "learning"),
+        "elsewhere": ("origin", "date", "device", "inferences_per_j", "train_accuracy", "learning"),
     }
 
     def draw(self, tables: Tables) -> Canvas:

@@ -21,10 +21,10 @@ class InferencesPerS(Figure):
             "inferences_per_s",
             "inferences_per_s_low",
             "inferences_per_s_high",
-            "heldout_accuracy",
+            "train_accuracy",
             "learning",
         ),
-        "elsewhere": ("origin", "date", "device", "inferences_per_s", "accuracy", "learning"),
+        "elsewhere": ("origin", "date", "device", "inferences_per_s", "train_accuracy", "learning"),
     }
 
     def draw(self, tables: Tables) -> Canvas:

@@ -20,10 +20,10 @@ class Power(Figure):
             "boundary",
             "energy_reason",
             "power_w",
-            "heldout_accuracy",
+            "train_accuracy",
             "learning",
         ),
-        "elsewhere": ("origin", "date", "device", "power_w", "accuracy", "learning"),
+        "elsewhere": ("origin", "date", "device", "power_w", "train_accuracy", "learning"),
     }
 
     def draw(self, tables: Tables) -> Canvas:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import NullFormatter
 
 from moebench.analysis.energy.boundaries import headline
 from moebench.figures import networks, style
@@ -42,7 +43,7 @@ class Roofline(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 5.6))
         axes_P = canvas.subplots(
             1, len(dtypes), squeeze=False, sharey=True,
-            gridspec_kw={"left": 0.085, "right": 0.985, "top": 0.93, "bottom": 0.29,
+            gridspec_kw={"left": 0.095, "right": 0.985, "top": 0.93, "bottom": 0.29,
                          "wspace": 0.08},
         )[0]  # fmt: skip
         for axes, dtype in zip(axes_P, dtypes, strict=True):
@@ -63,7 +64,7 @@ class Roofline(Figure):
         """Say how many cells each regime holds, and which network is how near to its roof."""
         cells = networks.named(_known(tables))
         counts = cells["regime"].value_counts()
-        told = [f"{REGIMES[regime]} {number}" for regime, number in counts.items()]
+        told = [f"{REGIMES[str(regime)]} {number}" for regime, number in counts.items()]
         text = [f"Counted work and measured rate of {len(cells)} cells. Limited by: {join(told)}."]
         for name in networks.order(cells["name"]):
             mine = cells[cells["name"] == name].sort_values("roof_share")
@@ -91,7 +92,8 @@ def _scale(cells: pd.DataFrame) -> "pd.Series[float]":
     """Diameter of the marker of each cell."""
     size = np.log(cells["num_params"])
     width = max(size.max() - size.min(), 1e-9)
-    return SMALLEST_MARKER + (LARGEST_MARKER - SMALLEST_MARKER) * (size - size.min()) / width
+    share: pd.Series[float] = (size - size.min()) / width
+    return SMALLEST_MARKER + (LARGEST_MARKER - SMALLEST_MARKER) * share
 
 
 def _panel(axes: Axes, cells: pd.DataFrame, diameter: "pd.Series[float]") -> None:
@@ -106,4 +108,5 @@ def _panel(axes: Axes, cells: pd.DataFrame, diameter: "pd.Series[float]") -> Non
             ms=diameter[index], gid=f"{each.name} {each.size} {each.batch_size}",
             **networks.point(each.name),
         )  # fmt: skip
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(*ends)

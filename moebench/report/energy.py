@@ -32,6 +32,7 @@ COLUMNS = {  # of the table of cells: heading, column, format
     "bytes": ("bytes", "{:.3g}"),
     "FLOP/byte": ("flops_per_byte", "{:.2f}"),
     "limited by": ("regime", "{}"),
+    "training accuracy": ("train_accuracy", "{:.1%}"),
     "held-out accuracy": ("heldout_accuracy", "{:.1%}"),
 }
 DASH = "–"
@@ -75,9 +76,8 @@ def measured(cells: pd.DataFrame) -> list[str]:
     device = join(cells["device"].drop_duplicates())
     sizes = cells.groupby("size", sort=False)["num_params"].max().sort_values()
     what = {"process": "processes", "block": "blocks within one process"}
-    times = join(
-        f"{_range(mine['num_blocks'])} {what[name]}" for name, mine in cells.groupby("blocks_are")
-    )
+    repeated = cells.groupby("blocks_are")["num_blocks"]
+    times = join(f"{_range(mine)} {what[str(name)]}" for name, mine in repeated)
     sentences = [
         "From which size on does a mixture save energy against a dense network, and would it hold "
         "under another boundary?",
@@ -128,7 +128,7 @@ def limits(cells: pd.DataFrame) -> list[str]:
     known = headline(cells).dropna(subset=["regime"])
     counts = known["regime"].value_counts()
     words = {"compute": "arithmetic", "memory": "memory", "overhead": "neither, hence overhead"}
-    told = join(f"{words[regime]} in {number}" for regime, number in counts.items())
+    told = join(f"{words[str(regime)]} in {number}" for regime, number in counts.items())
     return [f"Of {len(known)} cells the limit is {told}, under the roofs that were reached here."]
 
 
@@ -138,7 +138,7 @@ def published(tables: Tables) -> str:
     points = networks.named(points[points["origin"] == "published"])
     poor = points[points["learning"].isin(["partly", "chance"])]
     names = join(
-        f"{one.size} {networks.label(one.name)} ({one.accuracy:.0%}"
+        f"{one.size} {networks.label(one.name)} ({one.train_accuracy:.0%}"
         f"{', chance' if one.learning == 'chance' else ''})"
         for one in rows(poor)
     )

@@ -103,7 +103,7 @@ def learning(cells: pd.DataFrame) -> list[str]:
     sentences = []
     for state, text in (
         ("chance", "At chance level, so that their energy and speed buy nothing"),
-        ("partly", "Trained, but below 80 % of held-out answers right"),
+        ("partly", "Trained, but with less than 80 % of the training answers right"),
         ("unknown", "Not trained, so that their accuracy is not known"),
     ):
         mine = each[each["learning"] == state]

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from moebench import tables
+from moebench.analysis.energy.boundaries import TIME
 from moebench.analysis.energy.costs import (
     ENERGY,
     NETWORK,
-    TIME,
     WHERE,
     WITH_JOULES,
     block_costs,
@@ -26,6 +26,7 @@ FACTS = [
     "num_active_params",
     "flops",
     "bytes",
+    "train_accuracy",
     "heldout_accuracy",
     "heldout_nll_nats",
     "is_at_chance",
@@ -44,7 +45,7 @@ def cells(windows: pd.DataFrame) -> pd.DataFrame:
     table = grouped[FACTS].first().join([_counts(windows), _status(windows), _power(windows)])
     table = table.join([_rates(windows, TIME), _rates(windows, ENERGY)]).reset_index()
     table["energy_delay_j_s"] = 1 / (table["inferences_per_j"] * table["inferences_per_s"])
-    table["learning"] = learning(table["heldout_accuracy"], table["is_at_chance"])
+    table["learning"] = learning(table["train_accuracy"], table["is_at_chance"])
     table = with_roofs(table)
     return tables.check(table[list(CELLS.columns)], CELLS)
 

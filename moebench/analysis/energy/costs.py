@@ -58,7 +58,7 @@ def block_costs(windows: pd.DataFrame, quantity: str) -> pd.DataFrame:
         blocks_are=("blocks_are", "first"),
         num_params=("num_params", "first"),
         is_at_chance=("is_at_chance", "first"),
-        heldout_accuracy=("heldout_accuracy", "first"),
+        train_accuracy=("train_accuracy", "first"),
         heldout_nll_nats=("heldout_nll_nats", "first"),
     ).reset_index()
 
@@ -122,4 +122,5 @@ def places(windows: pd.DataFrame) -> Iterator[Place]:
             key = {"quantity": quantity, **dict(zip(WHERE, where, strict=True))}
             arms = ["network", "kernel", "size"]
             by_block = mine.pivot(index="block", columns=arms, values="log_cost")
-            yield Place(key, mine, dict(zip(by_block, by_block.to_numpy(float).T, strict=True)))
+            columns = by_block.columns.to_list()
+            yield Place(key, mine, dict(zip(columns, by_block.to_numpy(float).T, strict=True)))

@@ -36,7 +36,7 @@ def _found(place: Place, dense: Arm, mixture: Arm, sizes: list[str]) -> dict[str
     gain_BS = place.gain(dense, mixture, sizes)
     crossover = cross_over(num_params_S, gain_BS)
     compared = pd.concat([dense_costs, mixture_costs])
-    states = set(learning(compared["heldout_accuracy"], compared["is_at_chance"]))
+    states = set(learning(compared["train_accuracy"], compared["is_at_chance"]))
     return {
         "crossover_params": crossover.num_params,
         "crossover_params_low": crossover.low,

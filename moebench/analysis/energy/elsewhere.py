@@ -35,8 +35,6 @@ def brought_home(path: str | Path, date: str, windows: pd.DataFrame) -> pd.DataF
     described = summary.assign(
         origin="measured",
         date=date,
-        accuracy=summary["heldout_accuracy"],
-        accuracy_of="held-out set",
         source=Path(path).as_posix(),
     )
     return tables.check(described[list(ELSEWHERE.columns)], ELSEWHERE)

@@ -49,9 +49,9 @@ def analyse(windows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
 def run_noise(windows: pd.DataFrame) -> float:
     """Standard deviation of one run's ln(inferences/J), from the networks that were run twice."""
     runs = windows.pivot(index=["size", "kernel"], columns="run", values="inferences_per_j")
-    difference = np.log(runs["log"] / runs["document"]).dropna()
-    assert len(difference) >= 2, "no network was run twice"
-    return float(np.sqrt((difference**2).mean() / 2))
+    ratio = (runs["log"] / runs["document"]).dropna().to_numpy(float)
+    assert len(ratio) >= 2, "no network was run twice"
+    return float(np.sqrt((np.log(ratio) ** 2).mean() / 2))
 
 
 def points(windows: pd.DataFrame) -> pd.DataFrame:
@@ -61,8 +61,6 @@ def points(windows: pd.DataFrame) -> pd.DataFrame:
         origin="published",
         date="",
         learning=learning(logs["train_accuracy"]),
-        accuracy=logs["train_accuracy"],
-        accuracy_of="training set",
         boundary=boundaries.GROSS,
         energy_status="integrated",
     )
@@ -98,7 +96,7 @@ def _crossover(
     tail = (1 - CONFIDENCE) / 2
     draws_D = crossing(x_S, gain_S + noise_DS)
     low, high = np.quantile(draws_D, [tail, 1 - tail], method="closest_observation")
-    found = _known(crossing(x_S, gain_S))
+    found = _known(float(crossing(x_S, gain_S)))
     return {
         "crossover_params": found,
         "crossover_params_low": _known(low),

@@ -5,7 +5,7 @@ import pandas as pd
 
 NUM_CLASSES = 10  # of the published workload, and of the one measured here
 CHANCE_FACTOR = 1.5  # a network that always names the commonest class is somewhat above 1 / classes
-LEARNED = 0.8  # accuracy from which on a network counts as one that has learnt the task
+LEARNED = 0.8  # training accuracy from which on a network counts as having learnt the task
 CHANCE = "chance"
 PARTLY = "partly"
 YES = "learned"
@@ -18,7 +18,9 @@ def learning(
 ) -> "pd.Series[str]":
     """``learned``, ``partly`` or ``chance`` for each accuracy; ``unknown`` where there is none.
 
-    ``is_at_chance`` says it where it was tested; else an accuracy near 1 / classes is chance.
+    ``accuracy`` is that on the training set, the only one that was published, so that networks here
+    and there are judged alike. ``is_at_chance`` is the test on held-out data, where there was one;
+    else an accuracy near 1 / classes is chance.
     """
     at_chance = accuracy < CHANCE_FACTOR / NUM_CLASSES
     if is_at_chance is not None:

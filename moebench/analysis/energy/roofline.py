@@ -24,7 +24,7 @@ def with_roofs(cells: pd.DataFrame) -> pd.DataFrame:
     )
     reached = table.groupby(["device", "dtype"])[["flops_per_s", "bytes_per_s"]].transform("max")
     roof = np.minimum(reached["flops_per_s"], table["flops_per_byte"] * reached["bytes_per_s"])
-    share = table["flops_per_s"] / roof
+    share: pd.Series[float] = table["flops_per_s"] / roof
     ridge = reached["flops_per_s"] / reached["bytes_per_s"]
     under_roof = np.where(table["flops_per_byte"] < ridge, "memory", "compute")
     regime = pd.Series(np.where(share < ON_ROOF, "overhead", under_roof), table.index, dtype="str")

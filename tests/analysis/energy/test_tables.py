@@ -127,6 +127,8 @@ def test_a_network_that_did_not_learn_is_marked_in_its_cell_and_in_the_crossover
     where = table["network"].eq("dense_total") & table["size"].eq("xxl")
     table.loc[where, "is_at_chance"] = True
     assert one(cells(table), network="dense_total", size="xxl").learning == "chance"
+    half = table.assign(train_accuracy=0.61, is_at_chance=False)
+    assert set(cells(half)["learning"]) == {"partly"}
     assert not one(crossovers(table), quantity="energy", **GROUPED).all_learned
     active = {**GROUPED, "baseline": "dense_active"}
     assert one(crossovers(table), quantity="energy", **active).all_learned
