@@ -78,13 +78,6 @@ def _is_recorded(communicator: Communicator) -> bool:
     return communicator.world_size > 1 and torch.is_grad_enabled()
 
 
-def _sum_packed(communicator: Communicator, tensors: tuple[Tensor, ...]) -> list[Tensor]:
-    """Sum several tensors over ranks in one message."""
-    packed = torch.cat([tensor.flatten() for tensor in tensors])
-    parts = communicator.all_reduce(packed).split([tensor.numel() for tensor in tensors])
-    return [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
-
-
 class _Replicated(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, communicator: Communicator, *tensors: Tensor) -> tuple[Tensor, ...]:
@@ -94,7 +87,7 @@ class _Replicated(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return None, *_sum_packed(ctx.communicator, grads)
+        return None, *ctx.communicator.all_reduce_packed(grads)
 
 
 class _Summed(torch.autograd.Function):
@@ -122,7 +115,7 @@ class _OwnRows(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_NC: Tensor, *grads: Tensor) -> tuple[Tensor | None, ...]:
         grad_BC = ctx.communicator.all_gather(grad_NC.contiguous(), ctx.num_rows)
-        return None, None, grad_BC, *_sum_packed(ctx.communicator, grads)
+        return None, None, grad_BC, *ctx.communicator.all_reduce_packed(grads)
 
 
 class _AllRows(torch.autograd.Function):

@@ -104,7 +104,8 @@ class ExpertShare:
             [None] * L if self.b_out_LO is None else self.b_out_LO.unbind(),
             strict=True,
         )
-        return torch.cat([_answer(*each) for each in per_expert])
+        answers = [_answer(*each) for each in per_expert]
+        return answers[0] if L == 1 else torch.cat(answers)
 
     def place_gradients(self, full: dict[str, Tensor]) -> None:
         """Write this share's gradients where they belong among those of all experts."""

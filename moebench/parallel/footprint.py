@@ -76,7 +76,8 @@ def gathered_bytes(cell: Cell, num_assignments: int) -> int:
 
 def answer_bytes(cell: Cell, part: Part, num_assignments: int) -> int:
     """Hidden units and answers of rows in the order of experts, and all answers in one tensor."""
-    width = part.num_hidden + 2 * cell.network.output_dim
+    joined = part.num_experts > 1
+    width = part.num_hidden + (1 + joined) * cell.network.output_dim
     return cell.itemsize * num_assignments * width
 
 

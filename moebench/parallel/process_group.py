@@ -57,6 +57,7 @@ class ProcessGroup(Communicator):
         work = dist.barrier(self._group, async_op=True)
         while not work.is_completed():
             time.sleep(_NAP_S)
+        work.wait()
 
     def split(self, colour: int) -> "ProcessGroup":
         """Group of equal colour: every rank takes part in making every group."""

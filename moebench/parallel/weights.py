@@ -58,13 +58,13 @@ class Weights:
             mixed = (mixed * 1_000_003 + number + 1) % 2**63
         return torch.Generator().manual_seed(mixed)
 
-    def _normal(self, draw: torch.Generator, *shape: int) -> Tensor:
+    def _normal(self, draw: torch.Generator, *shape: int, scale: float = 1.0) -> Tensor:
         """Drawn in float64 on the CPU, so that every number type and device gets the same."""
         drawn = torch.randn(*shape, generator=draw, dtype=torch.float64)
-        return drawn.to(self.device, self.dtype)
+        return (scale * drawn).to(self.device, self.dtype)
 
     def _matrix(self, draw: torch.Generator, fan_out: int, fan_in: int) -> Tensor:
-        return self._normal(draw, fan_out, fan_in) / math.sqrt(fan_in)
+        return self._normal(draw, fan_out, fan_in, scale=1 / math.sqrt(fan_in))
 
     def _bias(self, draw: torch.Generator, size: int) -> Tensor:
-        return self._normal(draw, size) / 10
+        return self._normal(draw, size, scale=0.1)

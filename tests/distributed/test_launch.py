@@ -68,7 +68,8 @@ def test_a_missing_launcher_is_said_with_what_to_install():
         watch.run(["mpixec", "-n", "2", "python"], 2, {})
 
 
-def test_a_program_that_ends_before_it_starts_ranks_is_said():
+def test_a_program_that_ends_before_it_starts_ranks_is_said(monkeypatch):
+    monkeypatch.setattr(watch, "_GRACE_S", 0.2)
     with pytest.raises(watch.RanksError, match="sh ended with exit code 3 when 0 of 2 ranks"):
         watch.run(["sh", "-c", "exit 3"], 2, {})
 

@@ -48,6 +48,12 @@ class Communicator(ABC):
             self._run("all_reduce", x.nbytes, partial(self._all_reduce, x))
         return x
 
+    def all_reduce_packed(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Sums over ranks of several tensors, in one message."""
+        packed = self.all_reduce(torch.cat([tensor.flatten() for tensor in tensors]))
+        parts = packed.split([tensor.numel() for tensor in tensors])
+        return [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
+
     def all_gather(self, x_NC: Tensor, num_rows: Rows) -> Tensor:
         """Rows of all ranks, one below the other; ``num_rows``, of each rank, known to all."""
         if self.world_size == 1:

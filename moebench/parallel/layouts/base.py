@@ -112,8 +112,8 @@ class Layout(ABC):
         }
         self.experts.place_gradients(full)
         if self.is_distributed:
-            for tensor in full.values():
-                self.communicator.all_reduce(tensor)
+            summed = self.communicator.all_reduce_packed(list(full.values()))
+            full = dict(zip(full, summed, strict=True))
         return {"gate": gradient(self.gate_EF), "gate_bias": gradient(self.gate_bias_E), **full}
 
     @abstractmethod

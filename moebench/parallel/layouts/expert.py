@@ -34,6 +34,8 @@ class ExpertParallel(Layout):
 
     def __init__(self, weights: Weights, communicator: Communicator):
         self.exchange, self.hidden_group = self._groups(communicator)
+        D = self.exchange.world_size
+        self.held = [share(weights.network.num_experts, D, rank) for rank in range(D)]
         super().__init__(weights, communicator)
 
     @classmethod
@@ -60,10 +62,9 @@ class ExpertParallel(Layout):
 
     def _answer(self, x_NF: Tensor, load: list[int]) -> Tensor:
         """Answers of the experts, wherever they are, to rows in the order of experts."""
-        group, E = self.exchange, self.network.num_experts
-        held = [share(E, group.world_size, rank) for rank in range(group.world_size)]
-        send = [load[experts.start : experts.stop] for experts in held]
-        come_WL = self._exchange_counts(send, len(held[0]))
+        group = self.exchange
+        send = [load[experts.start : experts.stop] for experts in self.held]
+        come_WL = self._exchange_counts(send, len(self.held[0]))
         send_rows = [sum(counts) for counts in send]
         receive_rows = [sum(counts) for counts in come_WL]
         come_NF = exchanged_rows(group, x_NF, send_rows, receive_rows)
@@ -165,9 +166,8 @@ class ExpertParallel(Layout):
 
     def _share(self, weights: Weights) -> ExpertShare:
         network, across, within = weights.network, self.exchange, self.hidden_group
-        experts = share(network.num_experts, across.world_size, across.rank)
         hidden = share(network.hidden_dim, within.world_size, within.rank)
-        return ExpertShare.of(weights, experts, hidden, adds_bias=within.rank == 0)
+        return ExpertShare.of(weights, self.held[across.rank], hidden, adds_bias=within.rank == 0)
 
 
 def _flows(expert_BK: Tensor, num_experts: int, D: int, mine: int) -> tuple[int, int, int]:
