@@ -1,9 +1,11 @@
 """What rules depend on: from wildcards to inputs, params and threads; and the report's items."""
 
 import os
+import shlex
 
 from moebench import machine, sidecar
 from moebench.corpora.base import CorpusError
+from moebench.parallel import watch
 from moebench.text import export
 
 
@@ -25,7 +27,7 @@ def check_machine(config):
         machine.check_threads(config.training.threads, "training.threads")
         if config.parallel:
             machine.check_threads(config.parallel.threads, "parallel.threads")
-            machine.check_program(config.parallel.launcher, "parallel.launcher")
+            watch.found(shlex.split(config.parallel.launcher)[0])
 
 
 def all_cores(wildcards):

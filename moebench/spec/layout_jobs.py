@@ -40,6 +40,15 @@ class ProtocolSpec(Spec):
     )
 
 
+class RanksJob(Spec):
+    """What every job of ranks is told."""
+
+    communicator: str
+    threads: int
+    time_slice_s: float | None
+    protocol: ProtocolSpec
+
+
 class LayoutCellSpec(Spec):
     """One cell: a layer of one size, laid out in one way over so many ranks."""
 
@@ -57,14 +66,11 @@ class LayoutCellSpec(Spec):
     direction: Direction
 
 
-class SweepJob(Spec):
+class SweepJob(RanksJob):
     """Cells of one number of ranks, measured in turn by one group of ranks."""
 
     kind: Literal["sweep"] = "sweep"
-    communicator: str
-    threads: int
     cells: list[LayoutCellSpec]
-    protocol: ProtocolSpec
 
     @property
     def world_size(self) -> int:
@@ -82,15 +88,12 @@ class SweepJob(Spec):
         ]
 
 
-class LinksJob(Spec):
+class LinksJob(RanksJob):
     """Every collective at every message size, measured by one group of ranks."""
 
     kind: Literal["links"] = "links"
-    communicator: str
-    threads: int
     world_size: int
     message_bytes: list[int]
-    protocol: ProtocolSpec
 
     @property
     def modules(self) -> list[str]:

@@ -7,7 +7,7 @@ import torch
 
 from moebench.parallel.protocol import Arm, Stopwatch
 from moebench.parallel.trace import Message, Trace
-from moebench.parallel.turns import calls_per_block, timed_blocks, visits
+from moebench.parallel.turns import Plan, plan, timed_blocks, visits
 from moebench.spec import ProtocolSpec
 
 
@@ -166,21 +166,29 @@ def test_alone_the_parts_are_those_of_rank_0():
 
 
 @pytest.mark.parametrize(
-    ("duration_s", "calls"),
-    [(1e-3, 3), (0.05, 3), (0.1, 2), (0.5, 1), (100.0, 1)],
+    ("duration_s", "num_blocks", "calls"),
+    [(1e-3, 10, 3), (0.05, 10, 3), (0.1, 10, 2), (0.3, 7, 1), (0.5, 4, 1), (100.0, 1, 1)],
 )
-def test_calls_end_at_their_number_or_at_their_time(duration_s, calls):
+def test_calls_end_at_their_number_or_at_their_time(duration_s, num_blocks, calls):
     protocol = ProtocolSpec(min_calls=30, min_s=2.0, num_blocks=10)
-    assert calls_per_block(protocol, duration_s) == calls
+    expected = Plan(num_blocks=num_blocks, calls_per_block=calls)
+    assert plan(protocol, duration_s) == expected
 
 
 def test_every_block_visits_every_arm_once_in_an_order_of_its_own():
-    found = list(visits(6, 20))
+    found = list(visits([20] * 6, 20))
     by_block = [tuple(arm for block, arm in found if block == b) for b in range(20)]
     assert [block for block, _ in found] == sorted(block for block, _ in found)
     assert all(sorted(order) == list(range(6)) for order in by_block)
     assert len(set(by_block)) > 15
-    assert found == list(visits(6, 20)), "ranks must agree on the order"
+    assert found == list(visits([20] * 6, 20)), "ranks must agree on the order"
+
+
+def test_slow_arms_are_visited_in_blocks_spread_evenly():
+    found = list(visits([10, 4, 1], 10))
+    assert [block for block, arm in found if arm == 0] == list(range(10))
+    assert [block for block, arm in found if arm == 1] == [0, 2, 5, 7]
+    assert [block for block, arm in found if arm == 2] == [0]
 
 
 def test_blocks_time_every_arm_equally_often_and_refill_the_caches_before():
@@ -205,3 +213,16 @@ def test_blocks_time_every_arm_equally_often_and_refill_the_caches_before():
         )
     warm_up = found[0].warm_up.num_calls
     assert seen["a"] == warm_up + 4 * (1 + 2)
+
+
+def test_long_calls_refill_the_caches_themselves():
+    clock, watch = stopwatch(num_blocks=4, min_calls=8, min_s=0.5, warmup_max_s=0.1)
+    seen = Counter()
+
+    def call():
+        seen["call"] += 1
+        clock.now_s += 0.2
+
+    [*found] = timed_blocks(watch, [Arm(call=call, is_alone=False)], "test")
+    assert [visit.block for visit in found] == [0, 1, 2]
+    assert seen["call"] == found[0].warm_up.num_calls + 3
