@@ -103,7 +103,7 @@ class RegimeMap(Figure):
             won = [f"{layouts.label(str(name))} {count}" for name, count in clear.items()]
             ties = int(here["is_tie"].sum())
             text.append(
-                f"{ranks} ranks, {layouts.DIRECTIONS[direction]}: of {len(here)} sizes "
+                f"{ranks} ranks, {layouts.DIRECTIONS[str(direction)]}: of {len(here)} sizes "
                 f"{', '.join([*won, f'ties {ties}'])}."
             )
         return " ".join([*text, *_note(chosen)])

@@ -110,7 +110,7 @@ def _sizes(cells: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """The least and the most work among the sizes that most layouts and ranks compute."""
     if cells.empty:
         return []
-    groups = [
+    groups: list[tuple[dict[str, Any], pd.DataFrame]] = [
         (dict(zip(SHAPE, key, strict=True)), group)
         for key, group in cells.groupby(list(SHAPE), sort=True)
     ]

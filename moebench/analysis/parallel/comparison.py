@@ -1,5 +1,7 @@
 """Comparison: the two published tables beside what was measured here, cell by cell."""
 
+from typing import Any
+
 import pandas as pd
 
 from moebench import tables
@@ -35,8 +37,8 @@ def compare_published(cells: pd.DataFrame, published: pd.DataFrame) -> pd.DataFr
 
 
 def _beside(
-    published: dict[object, object], role: str, layout: str, forward: pd.DataFrame
-) -> dict[str, object] | None:
+    published: dict[Any, Any], role: str, layout: str, forward: pd.DataFrame
+) -> dict[Any, Any] | None:
     """One line, or None where nothing was measured at this size."""
     wanted = {name: published[name] for name in CELL} | {"layout": layout}
     for name in ("feature_dim", "hidden_dim", "output_dim"):

@@ -50,10 +50,10 @@ class Model:
         ``cells`` has the columns of a size, ``layout`` and ``cores_per_rank``, at most 1.
         """
         predicted = pd.Series(np.nan, index=cells.index, dtype=float)
-        for arm, group in cells.groupby(ARM, sort=False):
-            if arm in self.costs and layout_costs.is_known(arm[0]):
-                term_CJ = terms(group, links)
-                predicted.loc[group.index] = term_CJ @ self.costs[arm]
+        for (layout, direction), group in cells.groupby(ARM, sort=False):
+            cost_J = self.costs.get((str(layout), str(direction)))
+            if cost_J is not None and layout_costs.is_known(str(layout)):
+                predicted.loc[group.index] = np.dot(terms(group, links), cost_J)
         return predicted
 
 
@@ -78,7 +78,7 @@ def fit_model(cells: pd.DataFrame, links: pd.DataFrame, held_out_share: float) -
     prepared = with_split(cells, held_out_share)
     lines = []
     for (layout, direction), group in prepared.groupby(ARM, sort=True):
-        if not layout_costs.is_known(layout):
+        if not layout_costs.is_known(str(layout)):
             continue
         term_CJ = terms(group, Links.of(links))
         time_C = group["median_duration_s"].to_numpy(float)

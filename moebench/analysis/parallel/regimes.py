@@ -21,7 +21,8 @@ def regimes(cells: pd.DataFrame) -> pd.DataFrame:
     """
     sizes: dict[tuple[Any, ...], list[Cell]] = {}
     for cell in cells.sort_values(["median_duration_s", "layout"]).to_dict("records"):
-        sizes.setdefault(tuple(cell[name] for name in SIZE), []).append(cell)
+        named = {str(name): value for name, value in cell.items()}
+        sizes.setdefault(tuple(named[name] for name in SIZE), []).append(named)
     found = [dict(zip(SIZE, size, strict=True)) | _judged(sizes[size]) for size in sorted(sizes)]
     return tables.check(pd.DataFrame(found), REGIMES)
 
