@@ -166,7 +166,8 @@ def _groups(cells: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFrame]]:
     """Cells by sweep and by what is held fixed, with titles; experts may follow the ranks."""
     groups = []
     for _, sweep in cells.groupby("sweep", sort=True):
-        follows = axis == "world_size" and bool((sweep["num_experts"] == sweep["world_size"]).all())
+        equal = (sweep["num_experts"] == sweep["world_size"]).all()
+        follows = axis == "world_size" and bool(equal)
         held = [name for name in AXES if name != axis and not (follows and name == "num_experts")]
         for key, group in sweep.groupby(held, sort=True):
             groups.append((_title(dict(zip(held, key, strict=True)), follows), group))

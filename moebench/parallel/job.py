@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from moebench import records
+from moebench.machine import num_cores
 from moebench.parallel.probe import measure_links
 from moebench.parallel.ranks import Ranks
 from moebench.parallel.sweep import measure_sweep
@@ -27,6 +28,12 @@ def carry_out(job: Job, ranks: Ranks, code: str) -> list[Row]:
             "start as many as it asks for"
         )
     group = ranks.join(job.communicator)
+    if job.communicator == "gloo" and group.rank == 0 and job.world_size > num_cores():
+        print(
+            f"warning: gloo's collectives take milliseconds where {job.world_size} ranks share "
+            f"{num_cores()} cores; set communicator to 'mpi'",
+            file=sys.stderr,
+        )
     if isinstance(job, LinksJob):
         return measure_links(job, group, code)
     return measure_sweep(job, group, code)

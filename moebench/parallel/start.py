@@ -1,6 +1,7 @@
 """Jobs handed to ranks that are started for them; without torch, which only the ranks need."""
 
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,5 +24,10 @@ def start(job: SweepJob | LinksJob, launcher: str, rows: str | Path, code: str) 
 
 
 def run(launcher: str, num_ranks: int, program: Sequence[str]) -> None:
-    """Start ranks, wait for them, and end all where one of them dies."""
-    watch.run(launch.command(launcher, num_ranks, program), num_ranks, os.environ)
+    """Start ranks, wait for them, and end all where one of them dies.
+
+    Those that srun starts may run on other hosts, so they get a name by which to reach this one.
+    """
+    command = launch.command(launcher, num_ranks, program)
+    host = socket.gethostname() if Path(command[0]).name == "srun" else watch.LOOPBACK
+    watch.run(command, num_ranks, os.environ, host)

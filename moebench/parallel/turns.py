@@ -29,10 +29,16 @@ class Visit:
 
 @contextlib.contextmanager
 def alone_on_machine(ranks: Ranks) -> Iterator[None]:
-    """Rank 0 waits for the machine and holds it; the others sleep meanwhile."""
+    """Rank 0 waits for the machine and holds it; the others sleep meanwhile.
+
+    What was imported by then is no garbage and is not looked through again.
+    """
     with machine.exclusive() if ranks.rank == 0 else contextlib.nullcontext():
         ranks.wait_idle()
+        gc.collect()
+        gc.freeze()
         yield
+        gc.unfreeze()
 
 
 def short_slices(slice_s: float | None) -> dict[str, float | None]:

@@ -16,13 +16,13 @@ def advice(regimes: pd.DataFrame, borders: pd.DataFrame, predictions: pd.DataFra
     """One or two sentences per number of ranks and direction."""
     sentences = []
     for (ranks, direction), sizes in regimes.groupby(SETTING, sort=True):
-        sentences.append(_winners(int(str(ranks)), str(direction), sizes))
+        sentences.append(_winners(f"{ranks}", str(direction), sizes))
         here = (borders["world_size"] == ranks) & (borders["direction"] == direction)
         sentences += _would_change(borders[here])
     return [*sentences, *_with_own_cores(predictions)]
 
 
-def _winners(ranks: int, direction: str, sizes: pd.DataFrame) -> str:
+def _winners(ranks: str, direction: str, sizes: pd.DataFrame) -> str:
     """Who wins how often, and where each winner's sizes lie."""
     clear = sizes[~sizes["is_tie"]]
     won = [
@@ -35,7 +35,7 @@ def _winners(ranks: int, direction: str, sizes: pd.DataFrame) -> str:
         won.append(f"a tie at {len(ties)}")
     crowded = ", which share cores" if sizes["oversubscribed"].all() else ""
     return (
-        f"At {ranks} {'rank' if ranks == 1 else 'ranks'}{crowded}, "
+        f"At {ranks} {'rank' if ranks == '1' else 'ranks'}{crowded}, "
         f"{layouts.DIRECTIONS[direction]}, the fastest of {len(sizes)} measured sizes: "
         f"{'; '.join(won)}."
     )

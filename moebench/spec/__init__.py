@@ -21,8 +21,9 @@ from moebench.spec.models import (
     TimingSpec,
     TrainingSpec,
 )
-from moebench.spec.parallel import LinkSpec, ParallelSpec, SweepSpec
+from moebench.spec.parallel import LinkSpec, ParallelSpec
 from moebench.spec.problems import ConfigError
+from moebench.spec.sweeps import SweepSpec
 
 __all__ = [
     "BASELINES",

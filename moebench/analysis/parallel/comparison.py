@@ -1,6 +1,5 @@
 """Comparison: the two published tables beside what was measured here, cell by cell."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -38,8 +37,8 @@ def compare_published(cells: pd.DataFrame, published: pd.DataFrame) -> pd.DataFr
 
 
 def _beside(
-    published: Mapping[Any, Any], role: str, layout: str, forward: pd.DataFrame
-) -> dict[str, object] | None:
+    published: dict[Any, Any], role: str, layout: str, forward: pd.DataFrame
+) -> dict[Any, Any] | None:
     """One line, or None where nothing was measured at this size."""
     wanted = {name: published[name] for name in CELL} | {"layout": layout}
     for name in ("feature_dim", "hidden_dim", "output_dim"):

@@ -106,8 +106,7 @@ def probed(rows: Sequence[Row]) -> pd.DataFrame:
             for duration_s in row.values["durations_s"]
         ]
     )
-    sizes = readings.groupby([*KEYS, "message_bytes"])["duration_s"].median()
-    return sizes.reset_index()
+    return readings.groupby([*KEYS, "message_bytes"])["duration_s"].median().reset_index()
 
 
 def _fitted(key: dict[str, Any], sizes: pd.DataFrame) -> dict[str, Any]:

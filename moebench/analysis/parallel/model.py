@@ -51,9 +51,9 @@ class Model:
         """
         predicted = pd.Series(np.nan, index=cells.index, dtype=float)
         for (layout, direction), group in cells.groupby(ARM, sort=False):
-            arm = (str(layout), str(direction))
-            if arm in self.costs and layout_costs.is_known(arm[0]):
-                predicted.loc[group.index] = np.dot(terms(group, links), self.costs[arm])
+            cost_J = self.costs.get((str(layout), str(direction)))
+            if cost_J is not None and layout_costs.is_known(str(layout)):
+                predicted.loc[group.index] = np.dot(terms(group, links), cost_J)
         return predicted
 
 

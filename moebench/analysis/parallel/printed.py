@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from moebench.spec.parallel import AXES
+from moebench.spec.sweeps import AXES
 
 # First word of a layout's name: what the published tables call layouts of its kind.
 KINDS = {"single": "Simple", "tensor": "TP", "expert": "EP"}

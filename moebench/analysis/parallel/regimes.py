@@ -20,9 +20,9 @@ def regimes(cells: pd.DataFrame) -> pd.DataFrame:
     judged in each of them: a tie in one is a tie, and so are two winners.
     """
     sizes: dict[tuple[Any, ...], list[Cell]] = {}
-    ranked: list[Any] = cells.sort_values(["median_duration_s", "layout"]).to_dict("records")
-    for cell in ranked:
-        sizes.setdefault(tuple(cell[name] for name in SIZE), []).append(cell)
+    for cell in cells.sort_values(["median_duration_s", "layout"]).to_dict("records"):
+        named = {str(name): value for name, value in cell.items()}
+        sizes.setdefault(tuple(named[name] for name in SIZE), []).append(named)
     found = [dict(zip(SIZE, size, strict=True)) | _judged(sizes[size]) for size in sorted(sizes)]
     return tables.check(pd.DataFrame(found), REGIMES)
 

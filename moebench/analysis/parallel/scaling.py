@@ -92,10 +92,11 @@ def _of_link(
     links = LinkFigures(figure["latency_s"], figure["bandwidth_bytes_per_s"])
     table = sized.assign(link=name, **figure)
     table["predicted_duration_s"] = model.duration_s(sized, links)
-    table["predicted_collectives_s"] = 0.0
+    collectives = pd.Series(0.0, index=sized.index)
     for (layout, direction), group in sized.groupby(ARM, sort=False):
         messages = layout_costs.messages(str(layout), str(direction), group)
-        table.loc[group.index, "predicted_collectives_s"] = links.times_s(messages, len(group))
+        collectives.loc[group.index] = links.times_s(messages, len(group))
+    table["predicted_collectives_s"] = collectives
     rate = table["batch_size"] / table["predicted_duration_s"]
     kept = [column for column in PREDICTIONS.columns if column in table]
     return table[kept].assign(predicted_throughput_samples_per_s=rate)

@@ -58,9 +58,10 @@ def test_a_cost_is_never_negative():
 
 def test_messages_take_their_latencies_and_bytes_one_after_the_other():
     ranks_C, bytes_C = np.array([2.0, 4.0, 1.0]), np.array([1e3, 1e6, 1e9])
-    message = Message("all_reduce", bytes_C, ranks_C, np.ones(3))
-    time_C = truth.LINKS.times_s([message, message], 3)
-    assert time_C == pytest.approx([2 * (3e-6 + 0.3e-6), 2 * (8e-6 + 500e-6), 0.0])
+    once = Message("all_reduce", bytes_C, ranks_C, np.ones(3))
+    often = Message("all_reduce", bytes_C, ranks_C, np.array([1.0, 4.0, 1.0]))
+    time_C = truth.LINKS.times_s([once, often], 3)
+    assert time_C == pytest.approx([2 * (3e-6 + 0.3e-6), 5 * (8e-6 + 500e-6), 0.0])
 
 
 def test_a_collective_that_was_not_probed_has_no_time():
