@@ -117,7 +117,7 @@ def test_the_published_crossover_is_drawn_under_every_boundary(without_meter):
     assert lines(left, "time")["time"].get_ydata()[0] == pytest.approx(593.7e6, rel=1e-3)
     for part in ("115 M (105 M to 12", "15 M to 50 M with", "173 M to 334 M with", "594 M in time"):
         assert part in caption
-    notes = " ".join(text.get_text() for text in left.texts)
+    notes = " ".join(text.get_text().replace("\n", " ") for text in left.texts)
     assert "xl: dense 61%" in notes
     assert "xxl: dense 10% (chance)" in notes
 

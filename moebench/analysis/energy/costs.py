@@ -122,5 +122,5 @@ def places(windows: pd.DataFrame) -> Iterator[Place]:
             key = {"quantity": quantity, **dict(zip(WHERE, where, strict=True))}
             arms = ["network", "kernel", "size"]
             by_block = mine.pivot(index="block", columns=arms, values="log_cost")
-            columns = by_block.columns.to_list()
+            columns: list[Any] = by_block.columns.to_list()
             yield Place(key, mine, dict(zip(columns, by_block.to_numpy(float).T, strict=True)))
