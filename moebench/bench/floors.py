@@ -49,7 +49,7 @@ def exchanged(layout: ExpertParallel, x_BF: Tensor) -> dict[str, Call]:
     W, F, O = group.world_size, network.feature_dim, network.output_dim  # noqa: E741
     assert network.num_experts == W, "one expert a rank"
     num_rows = share_sizes(len(x_BF), W)
-    own_RF = x_BF.split(num_rows)[group.rank]
+    own_RF = x_BF.split_with_sizes(num_rows)[group.rank]
     expert_RK = route(own_RF, layout.gate_EF, layout.gate_bias_E, network.top_k).expert_BK
     send = assignments(expert_RK, W)[1]
     count_WL = torch.tensor(send).view(W, 1)

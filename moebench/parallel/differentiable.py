@@ -40,7 +40,7 @@ def own_rows(
     which an all-reduce makes whole.
     """
     if not _is_recorded(communicator):
-        return x_BC.split(list(num_rows))[communicator.rank], *replicated
+        return x_BC.split_with_sizes(list(num_rows))[communicator.rank], *replicated
     return _OwnRows.apply(communicator, num_rows, x_BC, *replicated)  # type: ignore[no-untyped-call,no-any-return]
 
 
@@ -108,7 +108,7 @@ class _OwnRows(torch.autograd.Function):
         ctx: Any, communicator: Communicator, num_rows: Rows, x_BC: Tensor, *replicated: Tensor
     ) -> tuple[Tensor, ...]:
         ctx.communicator, ctx.num_rows = communicator, num_rows
-        own_NC = x_BC.split(list(num_rows))[communicator.rank]
+        own_NC = x_BC.split_with_sizes(list(num_rows))[communicator.rank]
         return own_NC, *[tensor.view_as(tensor) for tensor in replicated]
 
     @staticmethod
@@ -133,7 +133,7 @@ class _AllRows(torch.autograd.Function):
         if ctx.is_partial:
             grad_NC = communicator.reduce_scatter(grad_BC.contiguous(), num_rows)
         else:
-            grad_NC = grad_BC.split(list(num_rows))[communicator.rank]
+            grad_NC = grad_BC.split_with_sizes(list(num_rows))[communicator.rank]
         return None, None, None, grad_NC
 
 

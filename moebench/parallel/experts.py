@@ -97,10 +97,10 @@ class ExpertShare:
             return x_NF @ self.w_in_JF.T @ self.w_out_JO
         L, H = len(self.experts), len(self.hidden)
         per_expert = zip(
-            x_NF.split(num_rows),
-            self.w_in_JF.split(H),
-            self.b_in_J.split(H),
-            self.w_out_JO.split(H),
+            x_NF.split_with_sizes(num_rows),
+            self.w_in_JF.split_with_sizes([H] * L),
+            self.b_in_J.split_with_sizes([H] * L),
+            self.w_out_JO.split_with_sizes([H] * L),
             [None] * L if self.b_out_LO is None else self.b_out_LO.unbind(),
             strict=True,
         )

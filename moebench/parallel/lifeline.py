@@ -12,11 +12,13 @@ import os
 import queue
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any, Self
 
 VARIABLE = "MOEBENCH_LIFELINE"  # host, port and password of the parent, with spaces between
 _REACH_S = 10.0
+_END_S = 10.0
 
 
 class Lifeline:
@@ -58,6 +60,10 @@ class Lifeline:
             return self._addresses.get(timeout=timeout_s)
         except queue.Empty:
             raise ValueError(f"no rank has opened a meeting place within {timeout_s} s") from None
+
+    def wait_to_be_ended(self) -> None:
+        """Sleep until the parent drops the line, which ends this process; return if it does not."""
+        time.sleep(_END_S)
 
     def _listen(self) -> None:
         with self._line.makefile() as lines:

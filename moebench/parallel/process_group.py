@@ -95,7 +95,7 @@ class ProcessGroup(Communicator):
 
     def _broadcast_rows(self, x_NC: Tensor, out: Tensor, num_rows: Rows) -> None:
         """Uneven rows: each rank in turn sends its own, for neither backend gathers unevenly."""
-        rows = out.split(list(num_rows))
+        rows = out.split_with_sizes(list(num_rows))
         rows[self.rank].copy_(x_NC)
         for root, part in enumerate(rows):
             if part.numel():
@@ -108,7 +108,7 @@ class ProcessGroup(Communicator):
         else:
             total = x_NC.clone()
             dist.all_reduce(total, group=self._group)
-            out.copy_(total.split(list(num_rows))[self.rank])
+            out.copy_(total.split_with_sizes(list(num_rows))[self.rank])
 
     def _all_to_all(self, x_WC: Tensor, out: Tensor) -> None:
         dist.all_to_all_single(out, x_WC, group=self._group)

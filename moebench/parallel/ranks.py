@@ -47,14 +47,15 @@ class Ranks:
             self._line.say(done=True)
 
     def _fail(self, error: BaseException) -> None:
-        if self._line is not None:
-            self._line.say(failed=f"{type(error).__name__}: {error}".partition("\n")[0])
         if isinstance(error, ValueError):
             print(f"error: rank {self.place.rank}: {error}", file=sys.stderr, flush=True)
         else:
             traceback.print_exception(error)
         sys.stdout.flush()
         sys.stderr.flush()
+        if self._line is not None:
+            self._line.say(failed=f"{type(error).__name__}: {error}".partition("\n")[0])
+            self._line.wait_to_be_ended()
         if self._communicator is not None:
             self._communicator.abort()
         os._exit(1)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import queue
 import secrets
 import shutil
@@ -19,6 +20,7 @@ import psutil
 from moebench.parallel.lifeline import VARIABLE
 
 _LOOK_S = 0.1
+_SETTLE_S = 0.5  # for the death that made a rank fail to be heard of
 _GRACE_S = 3.0  # for a launcher to end by itself, and for the last words of its ranks to arrive
 LOOPBACK = "127.0.0.1"
 
@@ -99,10 +101,12 @@ def _wait(process: "subprocess.Popen[str]") -> None:
 def _end(process: "subprocess.Popen[str]") -> None:
     """End a launcher and whatever it has started and still knows of."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        family = psutil.Process(process.pid)
-        for each in [*family.children(recursive=True), family]:
+        launcher = psutil.Process(process.pid)
+        family = [*launcher.children(recursive=True), launcher]
+        for each in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
+        psutil.wait_procs(family, _GRACE_S)
     process.wait()
 
 
@@ -111,7 +115,8 @@ class Watch:
 
     def __init__(self, server: socket.socket, num_ranks: int):
         self.password = secrets.token_hex(8)
-        self.death: str | None = None
+        self._silent: str | None = None
+        self._failed: str | None = None
         self._num_ranks = num_ranks
         self._lines: dict[int, socket.socket] = {}
         self._done: set[int] = set()
@@ -119,6 +124,11 @@ class Watch:
         # What ranks said, in the order of its coming; None where a line was closed.
         self._heard: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
         threading.Thread(target=self._accept, args=[server], daemon=True).start()
+
+    @property
+    def death(self) -> str | None:
+        """Which rank was the first to die, and of what; None while none has."""
+        return self._silent or self._failed
 
     @property
     def num_met(self) -> int:
@@ -131,15 +141,19 @@ class Watch:
         return len(self._done) == self._num_ranks
 
     def until_over(self, has_ended: Callable[[], bool]) -> None:
-        """Listen until all ranks are done, one is dead, or the launcher ended some time ago."""
-        end_s = None
-        while self.death is None and not self.is_done:
-            if end_s is None and has_ended():
-                end_s = time.monotonic()
-            if end_s is not None and time.monotonic() - end_s > _GRACE_S:
-                return
+        """Listen until all ranks are done, one is dead, or the launcher ended some time ago.
+
+        A rank that fails waits to be ended. So one that goes silently soon after was not ended for
+        it, but went first, and the other failed for want of it.
+        """
+        limit_s = math.inf
+        while self._silent is None and not self.is_done and time.monotonic() < limit_s:
             with contextlib.suppress(queue.Empty):
                 self._note(*self._heard.get(timeout=_LOOK_S))
+            if self._failed is not None:
+                limit_s = min(limit_s, time.monotonic() + _SETTLE_S)
+            elif has_ended():
+                limit_s = min(limit_s, time.monotonic() + _GRACE_S)
 
     def close(self) -> None:
         """Drop all lines, which ends ranks that could not be killed from here."""
@@ -151,9 +165,9 @@ class Watch:
     def _note(self, rank: int, message: dict[str, Any] | None) -> None:
         who = f"rank {rank} of {self._num_ranks}"
         if message is None and rank not in self._done:
-            self.death = f"{who} died without a word: it was killed, or out of memory"
+            self._silent = f"{who} died without a word: it was killed, or out of memory"
         elif message is not None and "failed" in message:
-            self.death = f"{who} failed: {message['failed']}"
+            self._failed = self._failed or f"{who} failed: {message['failed']}"
         elif message is not None and "done" in message:
             self._done.add(rank)
         elif message is not None and "address" in message:

@@ -122,6 +122,15 @@ def test_the_last_words_of_a_rank_are_passed_on(watched):
     assert over_two.death == "rank 0 of 2 failed: ValueError: no luck"
 
 
+def test_a_rank_that_fails_because_another_went_is_not_the_first_to_die(watched):
+    over_two, rank = watched
+    gone, left = rank(0), rank(1)
+    left.say(failed="RuntimeError: connection closed by peer")
+    gone.close()
+    over_two.until_over(lambda: False)
+    assert over_two.death == ("rank 0 of 2 died without a word: it was killed, or out of memory")
+
+
 def test_ranks_that_say_goodbye_are_done(watched):
     over_two, rank = watched
     for number in (1, 0):

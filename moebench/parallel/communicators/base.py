@@ -7,7 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor
@@ -51,7 +51,7 @@ class Communicator(ABC):
     def all_reduce_packed(self, tensors: Sequence[Tensor]) -> list[Tensor]:
         """Sums over ranks of several tensors, in one message."""
         packed = self.all_reduce(torch.cat([tensor.flatten() for tensor in tensors]))
-        parts = packed.split([tensor.numel() for tensor in tensors])
+        parts = packed.split_with_sizes([tensor.numel() for tensor in tensors])
         return [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
 
     def all_gather(self, x_NC: Tensor, num_rows: Rows) -> Tensor:
@@ -177,8 +177,8 @@ class Alone(Communicator):
         """End this process."""
         os._exit(1)
 
-    def _nobody(self, *arguments: Any) -> Any:
+    def _nobody(self, *arguments: object) -> None:
         raise AssertionError("a group of one sends nothing")
 
-    _all_reduce = _all_gather = _reduce_scatter = _nobody  # type: ignore[assignment]
-    _all_to_all = _all_to_all_rows = _broadcast = _nobody  # type: ignore[assignment]
+    _all_reduce = _all_gather = _reduce_scatter = cast(Any, _nobody)
+    _all_to_all = _all_to_all_rows = _broadcast = cast(Any, _nobody)

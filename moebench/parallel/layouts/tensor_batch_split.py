@@ -35,7 +35,7 @@ class TensorBatchSplit(TensorParallel):
         self.trace.mark("dispatch")
         row_BC = all_rows(group, row_NC, num_rows, is_partial=True)
         K = self.network.top_k
-        x_BF, weight_BK, expert_BK = row_BC.split([x_BF.shape[1], K, K], dim=1)
+        x_BF, weight_BK, expert_BK = row_BC.split_with_sizes([x_BF.shape[1], K, K], dim=1)
         routing = Routing(expert_BK.long(), weight_BK)
         return summed(group, self.experts.mix(x_BF, routing, self.trace))
 

@@ -62,7 +62,9 @@ class TensorGathered(Layout):
         self.trace.mark("dispatch")
         answers = []
         for x, w_in_hF, b_in_h, w_out_Ho, b_out_o in zip(
-            x_NF.split(num_rows), *(each.unbind() for each in own.parameters()), strict=True
+            x_NF.split_with_sizes(num_rows),
+            *(each.unbind() for each in own.parameters()),
+            strict=True,
         ):
             (x,) = replicated(group, x)
             h_NH = all_columns(group, torch.addmm(b_in_h, x, w_in_hF.T), hidden).relu()
