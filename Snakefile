@@ -43,6 +43,8 @@ localrules:
 
 include: "rules/data.smk"
 include: "rules/routing.smk"
+include: "rules/energy.smk"
+include: "rules/energy_analysis.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 
@@ -65,6 +67,7 @@ rule all:
             f"results/tables/{experiment}_summary.csv"
             for experiment in CONFIG.experiments
         ],
+        energy_tables(),
         [f"results/report/{name}_findings.html" for name in CONFIG.figures],
         [
             table_of("parallel", name)

@@ -12,6 +12,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+import pynvml
+
 LOCK = Path(tempfile.gettempdir()) / f"moebench-{os.getuid()}.lock"
 
 # Values of <malloc.h>; glibc does not export them otherwise.
@@ -136,3 +139,37 @@ def ask_time_slice(slice_s: float) -> bool:
 def load_average() -> float:
     """Processes that wanted to run over the last minute."""
     return os.getloadavg()[0]
+
+
+def memory_bytes() -> int:
+    """Memory of this machine, or of the container that this process may not leave."""
+    limit = Path("/sys/fs/cgroup/memory.max")
+    asked = limit.read_text().strip() if limit.is_file() else "max"
+    total = psutil.virtual_memory().total
+    return total if asked == "max" else min(total, int(asked))
+
+
+def gpu_memory_bytes() -> int | None:
+    """Memory of the smallest NVIDIA GPU, as its driver says; None where there is no GPU to use."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
+        return min(
+            (int(pynvml.nvmlDeviceGetMemoryInfo(each).total) for each in handles), default=None
+        )
+    except pynvml.NVMLError:
+        return None
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself; elsewhere it is emulated, and slow."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})

@@ -18,8 +18,10 @@ STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fals
 
 ROOT = Path(__file__).parent
 INFRASTRUCTURE = (
-    *("__init__", "__main__", "base", "style", "labelling", "notes"),
-    *("layouts", "sweeps", "agreement"),  # of figures of the parallel room
+    *("__init__", "__main__", "base"),
+    *("style", "labelling", "notes"),  # of figures, as are the next
+    *("layouts", "sweeps", "agreement", "networks", "against_size"),
+    *("proof", "instruments"),  # of meters
 )
 
 

@@ -4,6 +4,7 @@ import os
 import shlex
 
 from moebench import machine, sidecar
+from moebench.energy import readiness
 from moebench.corpora.base import CorpusError
 from moebench.parallel import watch
 from moebench.text import export
@@ -28,6 +29,8 @@ def check_machine(config):
         if config.parallel:
             machine.check_threads(config.parallel.threads, "parallel.threads")
             watch.found(shlex.split(config.parallel.launcher)[0])
+        if config.energy is not None:
+            readiness.check(config.energy)
 
 
 def all_cores(wildcards):
@@ -112,7 +115,8 @@ def all_rows():
         f"results/runs/{experiment}/timing/rows.jsonl"
         for experiment in CONFIG.experiments
     ]
-    return trained + timed + layout_rows() + link_rows()
+    powered = ["results/runs/energy/rows.jsonl"] if CONFIG.energy else []
+    return trained + timed + layout_rows() + link_rows() + powered
 
 
 def layout_rows():
@@ -132,7 +136,7 @@ def link_rows():
 
 
 # The table that has the name of its experiment or room and nothing else.
-MAIN_TABLES = ("runs", "parallel")
+MAIN_TABLES = ("runs", "parallel", "energy")
 
 
 def figure_tables(wildcards):
@@ -154,16 +158,25 @@ def compared():
 
 def published_of(experiment):
     """The published numbers that an experiment is compared with."""
-    name = CONFIG.experiments[experiment].published
+    return resource(f"published/{CONFIG.experiments[experiment].published}.csv")
+
+
+def resource(name):
+    """A file that comes with the repository."""
     # Relative, so that a repository that was moved does not look like another one.
-    return os.path.relpath(REPOSITORY / "resources" / "published" / f"{name}.csv")
+    return os.path.relpath(REPOSITORY / "resources" / name)
 
 
-def published_durations():
-    """The published durations that layouts are compared with."""
-    return os.path.relpath(
-        REPOSITORY / "resources" / "published" / "parallel_durations.csv"
-    )
+def brought_home():
+    """Energy rows that were measured on other machines, one file for each."""
+    found = (REPOSITORY / "resources" / "measured").glob("*/energy.jsonl.gz")
+    return [os.path.relpath(path) for path in sorted(found)]
+
+
+def estimates(room):
+    """The table of estimated energy, where one is asked for."""
+    asked = getattr(CONFIG, room).estimate
+    return [] if asked is None else f"results/tables/{room}_estimate.csv"
 
 
 def table(name, title):
@@ -175,3 +188,41 @@ def table(name, title):
         subcategory="{experiment}",
         labels={"table": title},
     )
+
+
+def energy_spec():
+    """What is measured in the energy room; what is drawn of it decides nothing."""
+    if CONFIG.energy is None:
+        return {}
+    return CONFIG.energy.model_dump(exclude={"figures", "estimate"})
+
+
+def energy_code():
+    """The code that decides what the energy room measures."""
+    if CONFIG.energy is None:
+        return {}
+    kernels = [f"moebench.kernels.{kernel}" for kernel in CONFIG.energy.kernels]
+    meters = [
+        f"moebench.meters.{meter}"
+        for meter in CONFIG.energy.meters or registry.names("meters")
+    ]
+    return sidecar.code(
+        "moebench.energy.run", "moebench.energy.__main__", *kernels, *meters
+    )
+
+
+def energy_constants():
+    """The declared constants of an estimate."""
+    if CONFIG.energy is None or CONFIG.energy.estimate is None:
+        return {}
+    return CONFIG.energy.estimate.model_dump()
+
+
+def energy_tables():
+    """The tables of the energy room that are wanted for themselves."""
+    if CONFIG.energy is None:
+        return []
+    names = ["energy", "energy_training"]
+    if CONFIG.energy.estimate is not None:
+        names.append("energy_estimate")
+    return [f"results/tables/{name}.csv" for name in names]

@@ -96,7 +96,7 @@ rule map_regimes:
         parallel=table_of("parallel", "parallel"),
         links=table_of("parallel", "links"),
         model=table_of("parallel", "model"),
-        published=published_durations(),
+        published=resource("published/parallel_durations.csv"),
     output:
         regimes=parallel_table("regimes", "the fastest layout at each size"),
         borders=table_of("parallel", "borders"),

@@ -11,12 +11,15 @@ import typer
 from tqdm import tqdm
 
 from moebench import machine, records
+from moebench.bench import energy as kernels
 from moebench.bench import layer as layers
 from moebench.bench import parallel as layouts
 from moebench.bench import step as steps
 from moebench.bench.peers import Size
 from moebench.parallel import launch, watch
 from moebench.parallel.ranks import Ranks
+from moebench.spec import PUBLISHED_SHAPES
+from moebench.spec.problems import one_of
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
@@ -100,11 +103,38 @@ def parallel_rank(path: Path, rounds: Rounds = 31) -> None:
             records.write(found, path)
 
 
+@app.command()
+def energy(
+    threads: Annotated[list[int], _several("CPU threads", 1, 2)],
+    size: Annotated[list[str] | None, typer.Option(help="sizes; all that fit by default")] = None,
+    batch_size: int = 128,
+    rounds: Rounds = 11,
+    rows: Rows = None,
+) -> None:
+    """Compare the mixture's kernels with one another and with experts that need no dispatch."""
+    asked_for = size or list(PUBLISHED_SHAPES)
+    for each in asked_for:
+        one_of(each, PUBLISHED_SHAPES)
+    sizes, too_large = kernels.fitting(asked_for, machine.memory_bytes())
+    print(kernels.EXPLANATION, end="\n\n")
+    for each in too_large:
+        print(f"{each} does not fit in the memory of this machine and is left out")
+    print(kernels.table_head())
+    measured = []
+    for cell, found in kernels.measure_energy(sizes, batch_size, threads, rounds):
+        measured.append((cell, found))
+        tqdm.write(kernels.table_line(cell, found))
+    asked, met = kernels.targets_met(measured)
+    print(f"{met} of {asked} targets met")
+    if rows:
+        records.write([row for _, found in measured for row in found], rows)
+
+
 def main() -> None:
     """Run a command; what the machine cannot do is one line and exit code 1."""
     try:
         app()
-    except (machine.MachineError, watch.RanksError) as error:
+    except ValueError as error:
         sys.exit(f"error: {error}")
 
 

@@ -24,8 +24,8 @@ class Figure(ABC):
 
     ``columns`` names the tables a figure draws and the columns it needs of each; it is a literal,
     because the workflow reads it from the source to know the figure's inputs. ``keys`` names the
-    columns that tell the rows of a table apart, where the drawing relies on it. ``may_be_empty``
-    names tables whose want of rows the drawing can tell.
+    columns that tell the rows of a table apart, where the drawing relies on it; ``may_be_empty``
+    the tables without which there is still something to draw.
     """
 
     columns: ClassVar[dict[str, tuple[str, ...]]]

@@ -82,7 +82,7 @@ class RegimeMap(Figure):
                 where = {"direction": direction, "world_size": world_size}
                 _map(axes, _where(chosen.sizes, where), chosen.sizes)
                 _contours(axes, _where(chosen.borders, where))
-            axes_W[0].set_ylabel(f"width\n{layouts.DIRECTIONS[direction]}")
+            axes_W[0].set_ylabel(f"width\n{layouts.DIRECTIONS[str(direction)]}")
         for axes, world_size in zip(grid[0], ranks, strict=True):
             axes.set_title(_title(chosen.sizes, world_size), fontsize=10.5)
         for axes in grid[-1]:

@@ -37,7 +37,11 @@ def measure_links(
     ]
 
     def arm(call: Call) -> Arm:
-        return Arm(call=lambda: (call(), setting.synchronise()), is_alone=False)
+        def finished() -> None:
+            call()
+            setting.synchronise()
+
+        return Arm(call=finished, is_alone=False)
 
     rows = []
     stopwatch = Stopwatch(ranks, job.protocol, clock)

@@ -8,6 +8,8 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 from torch import distributed as dist
+from torch._C._distributed_c10d import HashStore, Store, TCPStore
+from torch.distributed.rendezvous import rendezvous
 
 from moebench.parallel.communicators.base import Communicator, Rows
 from moebench.parallel.launch import Place
@@ -120,15 +122,16 @@ class ProcessGroup(Communicator):
         dist.broadcast(x, group=self._group, group_src=root)
 
 
-def _store(place: Place, line: Lifeline | None) -> dist.Store:
+def _store(place: Place, line: Lifeline | None) -> Store:
     """The store that all ranks meet at."""
     if place.launcher == "torchrun":
-        return next(dist.rendezvous("env://"))[0]
+        store: Store = next(rendezvous("env://"))[0]
+        return store
     address, port = os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT")
     if address and port:
         return _open(address, int(port), place)
     if place.world_size == 1:
-        return dist.HashStore()
+        return HashStore()
     if line is None:
         raise ValueError(
             f"communicator: torch.distributed under {place.launcher} needs MASTER_ADDR and "
@@ -141,10 +144,10 @@ def _store(place: Place, line: Lifeline | None) -> dist.Store:
     return _open(*line.announced(_MEETING.total_seconds()), place)
 
 
-def _open(host: str, port: int, place: Place) -> dist.TCPStore:
+def _open(host: str, port: int, place: Place) -> TCPStore:
     """Serve the store on rank 0, find it on the others; port 0 takes a free one."""
     try:
-        return dist.TCPStore(
+        return TCPStore(
             host, port, place.world_size, place.rank == 0, _MEETING, wait_for_workers=False
         )
     except dist.DistNetworkError as error:

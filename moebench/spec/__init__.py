@@ -1,5 +1,13 @@
 """The config and the runs it asks for: parsed once, strictly, into frozen specs."""
 
+from moebench.spec.energy import (
+    PUBLISHED_SHAPES,
+    EnergySpec,
+    EstimateSpec,
+    LearningSpec,
+    ShapeSpec,
+    WindowSpec,
+)
 from moebench.spec.expansion import expand, parse
 from moebench.spec.kinds import BASELINES
 from moebench.spec.layout_jobs import LayoutCellSpec, LinksJob, ProtocolSpec, SweepJob
@@ -19,22 +27,28 @@ from moebench.spec.sweeps import SweepSpec
 
 __all__ = [
     "BASELINES",
+    "PUBLISHED_SHAPES",
     "ROUTED_ONLY",
     "Config",
     "ConfigError",
     "CorpusSpec",
+    "EnergySpec",
+    "EstimateSpec",
     "ExperimentSpec",
     "LayoutCellSpec",
     "LinkSpec",
     "LinksJob",
+    "LearningSpec",
     "ModelSpec",
     "ParallelSpec",
     "ProtocolSpec",
     "RunSpec",
     "SweepJob",
     "SweepSpec",
+    "ShapeSpec",
     "TimingSpec",
     "TrainingSpec",
+    "WindowSpec",
     "expand",
     "parse",
 ]

@@ -16,6 +16,8 @@ PLUG_INS = {
     "corpora": ("Corpora", "`corpora.<name>`, beside `source`"),
     "tokenizers": ("Tokenizers", "`tokenizers.<tokenizer>`"),
     "dispatch": ("Dispatch", None),
+    "kernels": ("Kernels", None),
+    "meters": ("Meters", "`energy.meters.<meter>`"),
     "figures": ("Figures", None),
 }
 HEADER = ("key", "type", "default", "unit", "meaning")

@@ -74,6 +74,8 @@ LayoutName = Annotated[str, _exists_in("parallel.layouts"), _file_in("parallel.l
 CommunicatorName = Annotated[
     str, _exists_in("parallel.communicators"), _file_in("parallel.communicators")
 ]
+KernelName = Annotated[str, _exists_in("kernels"), _file_in("kernels")]
+MeterName = Annotated[str, _exists_in("meters"), _file_in("meters")]
 BaselineName = Annotated[
     str,
     AfterValidator(lambda name: one_of(name, BASELINES)),

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from moebench import registry
 from moebench.spec.base import RoomSpec, Spec
+from moebench.spec.energy import EnergySpec
 from moebench.spec.kinds import (
     BASELINES,
     BaselineName,
@@ -257,6 +258,9 @@ class Config(Spec):
     )
     parallel: ParallelSpec | None = Field(
         None, description="experts replicated, sharded or distributed over ranks"
+    )
+    energy: EnergySpec | None = Field(
+        None, description="inferences per second and per joule, mixtures against dense networks"
     )
 
     @field_validator("tokenizers")

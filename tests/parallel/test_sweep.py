@@ -102,11 +102,11 @@ def test_garbage_is_collected_again_afterwards():
 
 
 def test_peak_memory_grows_by_what_a_layer_takes():
-    """Weights of 16 MiB: what is measured is neither the process nor nothing."""
+    """Weights of 16 MiB, drawn in double precision: neither the process nor nothing."""
     large = cell(feature_dim=2048, hidden_dim=1024, batch_size=1)
     [found] = [row.values for row in measured(large) if row.kind == "memory"]
     weights_bytes = 2 * 1024 * 2048 * 4
-    assert weights_bytes < found["peak_memory_bytes"] < 4 * weights_bytes
+    assert weights_bytes < found["peak_memory_bytes"] < 5 * weights_bytes
     assert found["predicted_weights_bytes"] == pytest.approx(weights_bytes, rel=0.01)
     assert found["peak_resident_bytes"] > found["peak_memory_bytes"]
 

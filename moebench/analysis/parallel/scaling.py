@@ -106,7 +106,7 @@ def _sizes(cells: pd.DataFrame, model: Model) -> list[pd.DataFrame]:
     """Cells to predict: the largest measured work, fixed and growing, on each number of ranks."""
     size = [name for name in SIZE if name not in ("communicator", "backend", "direction")]
     volume = cells["batch_size"] * cells["feature_dim"] * cells["num_experts"]
-    largest = cells.loc[volume.idxmax(), size]
+    largest = cells[size].iloc[int(volume.argmax())]
     found = []
     for scaling in ("fixed", "per_rank"):
         lines = []

@@ -171,7 +171,7 @@ def _parts(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
     unknown = {name for each in parts for name in each} - set(PARTS)
     assert not unknown, f"parts without a column: {unknown}"
     absent = {f"{collective}_s": 0.0 for collective in COLLECTIVES}
-    filled = [absent | each for each in parts]
+    filled = [{**absent, **each} for each in parts]
     return {part: float(np.mean([each[part] for each in filled])) for part in PARTS}
 
 

@@ -7,7 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -177,8 +177,8 @@ class Alone(Communicator):
         """End this process."""
         os._exit(1)
 
-    def _nobody(self, *arguments: object) -> None:
+    def _nobody(self, *arguments: Any) -> Any:
         raise AssertionError("a group of one sends nothing")
 
-    _all_reduce = _all_gather = _reduce_scatter = _nobody
-    _all_to_all = _all_to_all_rows = _broadcast = _nobody
+    _all_reduce = _all_gather = _reduce_scatter = _nobody  # type: ignore[assignment]
+    _all_to_all = _all_to_all_rows = _broadcast = _nobody  # type: ignore[assignment]
