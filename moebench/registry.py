@@ -19,7 +19,7 @@ STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fals
 ROOT = Path(__file__).parent
 INFRASTRUCTURE = (
     *("__init__", "__main__", "base"),
-    *("style", "labelling", "notes", "networks", "against_size"),  # of figures
+    *("style", "labelling", "notes", "networks", "against_size", "crossover_rows"),  # of figures
     *("proof", "instruments"),  # of meters
 )
 
