@@ -66,13 +66,9 @@ class CrossoverBoundaries(Figure):
         )  # fmt: skip
         _published(left, tables["published"], tables["elsewhere"])
         crossover_rows.draw(right, tables["crossover"])
+        here = crossover_rows.shown(tables["crossover"])
         canvas.legend(
-            handles=networks.handles(
-                [
-                    *tables["published"]["kernel"],
-                    *crossover_rows.shown(tables["crossover"])["kernel"],
-                ]
-            ),
+            handles=networks.handles([*tables["published"]["kernel"], *here["kernel"]]),
             loc="lower center",
             bbox_to_anchor=(0.5, 0.115),
             ncols=3,
