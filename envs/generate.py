@@ -15,7 +15,7 @@ PYTHON = "3.11"
 
 DRAW = ["datasets", "docutils", "matplotlib", "moocore", "numpy", "pandas", "pandera", "pydantic"]
 DRAW += ["scipy", "seaborn", "statsmodels", "tqdm", "typer"]
-ENVIRONMENTS = {"draw": DRAW, "measure": [*DRAW, "torch"]}
+ENVIRONMENTS = {"draw": DRAW, "measure": [*DRAW, "mpi4py", "mpich", "nvidia-ml-py", "torch"]}
 
 
 def locked() -> dict[str, str]:

@@ -178,8 +178,13 @@ def energy_code():
     if CONFIG.energy is None:
         return {}
     kernels = [f"moebench.kernels.{kernel}" for kernel in CONFIG.energy.kernels]
-    meters = [f"moebench.meters.{meter}" for meter in CONFIG.energy.meters or registry.names("meters")]
-    return sidecar.code("moebench.energy.run", "moebench.energy.__main__", *kernels, *meters)
+    meters = [
+        f"moebench.meters.{meter}"
+        for meter in CONFIG.energy.meters or registry.names("meters")
+    ]
+    return sidecar.code(
+        "moebench.energy.run", "moebench.energy.__main__", *kernels, *meters
+    )
 
 
 def energy_constants():

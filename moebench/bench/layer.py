@@ -18,14 +18,21 @@ Speed of the MoE layer (gate, softk, dropless, sorted dispatch, experts; float32
                  an exact GELU between, the same active FLOPs, no routing
   separate       E pairs of GEMMs with a GELU between, on the row counts of this very routing, rows
                  already in place: no gate, gather or sum; the floor of any dropless layer
+and that of our dispatch and experts alone over that of theirs, one routing given to both:
   olmoe_grouped  transformers' OlmoeExperts with experts_implementation='grouped_mm'
   olmoe_eager    the same with 'eager'. Both are SwiGLU with three matrices, hence as wide as 2/3 of
-                 ours (to a multiple of 8) for the same FLOPs; our routing is given to them free
+                 ours (to a multiple of 8) for the same FLOPs
 Median of round-by-round ratios [95 % bootstrap interval], and the target where there is one.
 'forward' keeps nothing for a backward pass; 'both' is forward and backward, with gradients of
 input, gate weights and matrices. A round counts if other programs left the cores alone."""
 
-PEERS = ("dense", "separate", "olmoe_grouped", "olmoe_eager")
+# What each peer is compared with: the layer, or what of it transformers' experts do as well.
+PEERS = {
+    "dense": "moe",
+    "separate": "moe",
+    "olmoe_grouped": "experts",
+    "olmoe_eager": "experts",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +84,7 @@ def measure_layer(
 
 def ratios(rows: Sequence[Row]) -> dict[str, Ratio]:
     """Our speed over each peer's in the rows of one cell."""
-    ours_s = _times(rows, "moe")
-    return {peer: ratio(_times(rows, peer), ours_s) for peer in PEERS}
+    return {peer: ratio(_times(rows, peer), _times(rows, ours)) for peer, ours in PEERS.items()}
 
 
 def table_head() -> str:

@@ -1,7 +1,7 @@
 """What a MoE layer is measured against: equal work without routing, and other people's experts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -54,6 +54,7 @@ class Peers:
             routing: Routing = self.moe(self.x_BSD, self.token_id_BS).kept
         self.index_TK = routing.expert_N.view(T, -1)
         self.weight_TK = routing.weight_N.view(T, -1).requires_grad_()
+        self.routing = replace(routing, weight_N=self.weight_TK.view(-1))
         self.rows_E = [
             self.x_BSD[0, routing.token_N[routing.expert_N == e]].detach().requires_grad_()
             for e in range(size.num_experts)
@@ -79,14 +80,19 @@ class Peers:
     def _runs(self) -> dict[str, Callable[[], Tensor | list[Tensor]]]:
         return {
             "moe": lambda: self.moe(self.x_BSD, self.token_id_BS).y_BSD[0],
+            "experts": self._our_experts,
             "dense": lambda: self.dense([self.x_BSD[0]])[0],
             "separate": lambda: self.separate(self.rows_E),
             "olmoe_grouped": lambda: self._olmoe_answer("grouped_mm"),
             "olmoe_eager": lambda: self._olmoe_answer("eager"),
         }
 
+    def _our_experts(self) -> Tensor:
+        """Dispatch and experts alone, with the routing given to them as it is to transformers'."""
+        return self.moe.dispatch(self.x_BSD[0], self.routing, self.moe.experts)
+
     def _olmoe_answer(self, implementation: str) -> Tensor:
-        """Their experts with our routing given to them, so that they pay for no gate and router."""
+        """Their experts, with our routing given to them."""
         y_TD: Tensor = self.olmoe[implementation](self.x_BSD[0], self.index_TK, self.weight_TK)
         return y_TD
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from moebench.energy.sizes import NUM_CLASSES, NUM_FEATURES, params_of, width_of
+from moebench.energy.sizes import NUM_CLASSES, NUM_FEATURES, params_of, perceptron_params, width_of
 from moebench.spec.energy import NetworkName, ShapeSpec
 
 ITEM_BYTES = {"f32": 4, "tf32": 4, "bf16": 2}
@@ -25,17 +25,16 @@ def work(
     Bytes are the least that any way to run the network moves: every weight and bias of the gate and
     of the touched experts once a batch, every row in once and its scores out once.
     """
-    rows = (NUM_FEATURES + NUM_CLASSES) * batch_size
-    if network != "moe":
-        values, mean_touched = params_of(network, shape) + rows, None
-    else:
+    weights: float = params_of(network, shape)
+    mean_touched = None
+    if network == "moe":
         mean_touched = sum(touched) / len(touched)
-        gate = (NUM_FEATURES + 1) * shape.num_experts
-        one = (params_of(network, shape) - gate) // shape.num_experts
-        values = gate + mean_touched * one + rows
+        one = perceptron_params(shape.width, shape.num_layers)
+        weights -= (shape.num_experts - mean_touched) * one
+    values = weights / batch_size + NUM_FEATURES + NUM_CLASSES
     return Work(
         flops=flops(network, shape),
-        bytes=values * ITEM_BYTES[dtype] / batch_size,
+        bytes=values * ITEM_BYTES[dtype],
         touched_experts=mean_touched,
     )
 

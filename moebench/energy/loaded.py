@@ -72,7 +72,7 @@ class Loaded:
                 self._scores[name, dtype] = score(network, self._heldout.to(self.device))
         return self._scores[name, dtype]
 
-    def _in_dtype(self, name: str, dtype: torch.dtype) -> Dense | Mixture:
+    def _in_dtype(self, name: NetworkName, dtype: torch.dtype) -> Dense | Mixture:
         network = self.networks[name]
         return network if dtype == torch.float32 else copy.deepcopy(network).to(dtype)
 

@@ -38,7 +38,7 @@ class Mixture(nn.Module):
 
     def num_touched(self, x_BD: Tensor) -> int:
         """Different experts that a batch chooses."""
-        return len(self.choices(x_BD)[1].unique())
+        return len(torch.unique(self.choices(x_BD)[1]))
 
 
 class Dense(nn.Sequential):

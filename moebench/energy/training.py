@@ -5,6 +5,7 @@ Shapes: N samples, C classes.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -52,7 +53,7 @@ class Trainer:
         ):  # fmt: skip
             totals: list[torch.Tensor] = []
             order_N = shuffle(len(self.train.y_N), self.seed, number)
-            taken = clocked(lambda order_N=order_N, totals=totals: self._pass(order_N, totals))
+            taken = clocked(partial(self._pass, order_N, totals))
             assert len(totals) == -(-len(order_N) // self.learning.batch_size), "more than one pass"
             nll, correct = torch.stack(totals).sum(dim=0).tolist()
             heldout_nll, heldout_accuracy = score(self.network, heldout)
@@ -69,12 +70,12 @@ class Trainer:
         """One update for each batch; sums of losses and of right answers stay on the device."""
         self.network.train()
         order_N = order_N.to(self.train.x_ND.device)
-        for index in order_N.split(self.learning.batch_size):
+        for index in torch.split(order_N, self.learning.batch_size):
             y = self.train.y_N[index]
             score_NC = self.network(self.train.x_ND[index])
             loss = functional.cross_entropy(score_NC, y)
             self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             self.optimiser.step()
             right = (score_NC.argmax(dim=1) == y).sum()
             totals.append(torch.stack([loss.detach().double() * len(index), right.double()]))
@@ -87,7 +88,11 @@ def score(network: nn.Module, samples: Samples) -> tuple[float, float]:
     dtype = next(network.parameters()).dtype
     nll, right = [], []
     with torch.inference_mode():
-        parts = zip(samples.x_ND.split(_SCORED_ROWS), samples.y_N.split(_SCORED_ROWS), strict=True)
+        parts = zip(
+            torch.split(samples.x_ND, _SCORED_ROWS),
+            torch.split(samples.y_N, _SCORED_ROWS),
+            strict=True,
+        )
         for x_ND, y_N in parts:
             score_NC = network(x_ND.to(dtype)).double()
             nll.append(functional.cross_entropy(score_NC, y_N, reduction="sum"))

@@ -66,7 +66,7 @@ def scores(x_ND: Tensor) -> Tensor:
     rule = torch.Generator().manual_seed(_RULE_SEED)
     group_CG = torch.randn(NUM_CLASSES, _LAST_GROUP, generator=rule)
     whole_DC = torch.randn(NUM_FEATURES, NUM_CLASSES, generator=rule) * 0.1
-    parts = x_ND.split([_GROUP] * (NUM_CLASSES - 1) + [_LAST_GROUP], dim=1)
+    parts = torch.split(x_ND, [_GROUP] * (NUM_CLASSES - 1) + [_LAST_GROUP], dim=1)
     own_NC = torch.stack(
         [part @ w[: part.shape[1]] for part, w in zip(parts, group_CG, strict=True)], dim=1
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from moebench.spec.base import Spec
 from moebench.spec.kinds import BASELINES
 from moebench.spec.models import (
     ROUTED_ONLY,
@@ -13,7 +14,6 @@ from moebench.spec.models import (
     ExperimentSpec,
     ModelSpec,
     RunSpec,
-    Spec,
     TrainingSpec,
 )
 from moebench.spec.problems import ConfigError, Problem, problem, unknown

@@ -283,8 +283,8 @@ class Config(Spec):
     @property
     def figures(self) -> dict[str, list[str]]:
         """Figures to draw, by the experiment or room they belong to."""
-        wanted = {**self.experiments, **self.rooms}
-        return {name: each.figures for name, each in wanted.items()}
+        of_experiments = {name: each.figures for name, each in self.experiments.items()}
+        return of_experiments | {name: room.figures for name, room in self.rooms.items()}
 
 
 class RunSpec(Spec):

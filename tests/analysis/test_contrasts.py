@@ -46,6 +46,7 @@ def test_verdicts_hold_for_the_family_by_holm():
         assert ((family["verdict"] == "tie") == (family["p_value_holm"] >= 0.05)).all()
 
 
+@pytest.mark.slow
 def test_of_arms_that_do_not_differ_hardly_any_family_calls_one_different():
     rng = np.random.default_rng(0)
     rows = []

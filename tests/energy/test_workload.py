@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 
+from moebench import machine
 from moebench.energy import workload
+from moebench.energy.loaded import is_emulated, precision
 from moebench.energy.networks import seeded
 from moebench.energy.training import Trainer, score
 from moebench.spec import LearningSpec, ShapeSpec
@@ -64,6 +66,37 @@ def test_training_lowers_the_loss_and_repeats_itself(network):
     assert epochs[-1].train_nll_nats < epochs[0].train_nll_nats < 1.1 * math.log(10)
     assert [each.heldout_nll_nats for each in epochs] == [each.heldout_nll_nats for each in again]
     assert [epoch.taken for epoch in epochs] == [SHORT.num_samples] * 3
+
+
+def test_an_epoch_is_adam_on_cross_entropy_batch_by_batch():
+    learning = SHORT.model_copy(update={"num_epochs": 1, "learning_rate": 0.01})
+    _, model, _ = train("dense_active", learning)
+    samples, _ = workload.train_and_heldout(learning, 0)
+    plain = seeded("dense_active", SHAPE, 0)
+    optimiser = torch.optim.Adam(plain.parameters(), lr=0.01)
+    for index in workload.shuffle(400, 0, 1).split(64):
+        optimiser.zero_grad()
+        torch.nn.CrossEntropyLoss()(plain(samples.x_ND[index]), samples.y_N[index]).backward()
+        optimiser.step()
+    for ours, expected in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
+def test_tf32_holds_within_its_cell_alone():
+    before = torch.get_float32_matmul_precision()
+    with precision("tf32"):
+        assert torch.get_float32_matmul_precision() == "high"
+        with precision("f32"):
+            assert torch.get_float32_matmul_precision() == "highest"
+    assert torch.get_float32_matmul_precision() == before
+
+
+def test_bfloat16_is_emulated_where_the_processor_does_not_say_otherwise(monkeypatch):
+    cpu = torch.device("cpu")
+    for has_it in (True, False):
+        monkeypatch.setattr(machine, "has_bfloat16", lambda has_it=has_it: has_it)
+        assert is_emulated("bf16", cpu) is not has_it
+        assert not is_emulated("f32", cpu)
 
 
 def test_every_sample_is_met_once_in_an_epoch():

@@ -113,13 +113,15 @@ def test_settings_are_read_from_the_rows_and_differences_are_listed():
     rows = [
         Row(
             kind="final",
-            spec={"seed": seed, "model": {"dim": 64}, "router_options": {}},
+            spec={"experiment": name, "seed": seed, "model": {"dim": 64}, "router_options": {}},
             setting={"device": "cpu", "time": f"{seed} o'clock"},
             values={},
         )
+        for name in ("unified", "other")
         for seed in range(3)
     ]
     assert settings.distinct([row.spec for row in rows]) == [
+        ("experiment", "unified, other"),
         ("seed", "0, 1, 2"),
         ("model.dim", "64"),
         ("router_options", "{}"),
@@ -127,6 +129,7 @@ def test_settings_are_read_from_the_rows_and_differences_are_listed():
     page = "\n".join(settings.page(rows))
     assert "device" in page
     assert "o'clock" not in page
+    assert page.index("Settings of unified") < page.index("Settings of other")
 
 
 def test_many_different_values_are_counted():

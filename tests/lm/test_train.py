@@ -31,6 +31,7 @@ def numbers(rows):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("router", ARMS)
 def test_every_arm_learns_more_than_letter_frequencies(router, tmp_path):
     spec = run_spec(
