@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent
 INFRASTRUCTURE = (
     *("__init__", "__main__", "base"),
     *("style", "labelling", "notes"),  # of figures, as are the next
-    *("layouts", "sweeps", "agreement", "networks", "against_size"),
+    *("layouts", "sweeps", "agreement", "networks", "against_size", "crossover_rows"),
     *("proof", "instruments"),  # of meters
 )
 

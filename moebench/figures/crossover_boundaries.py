@@ -1,21 +1,17 @@
 """How far the crossover moves with what is counted: idle power, the host, or time alone."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from moebench.analysis.energy import boundaries
-from moebench.figures import networks, style
-from moebench.figures.against_size import frame
+from moebench.figures import crossover_rows, networks, style
 from moebench.figures.base import Figure, Tables, rows
 from moebench.figures.notes import join, write_below
 
 # A subtracted power stands left of zero, an added one right of it.
 SIGN = {boundaries.NET: -1, boundaries.GROSS: 0, boundaries.WITH_HOST: 1}
-MOST_ROWS = 14
 
 
 class CrossoverBoundaries(Figure):
@@ -69,11 +65,10 @@ class CrossoverBoundaries(Figure):
                          "wspace": 0.98, "width_ratios": (1.4, 1)},
         )  # fmt: skip
         _published(left, tables["published"], tables["elsewhere"])
-        _here(right, tables["crossover"])
+        crossover_rows.draw(right, tables["crossover"])
+        here = crossover_rows.shown(tables["crossover"])
         canvas.legend(
-            handles=networks.handles(
-                [*tables["published"]["kernel"], *shown(tables["crossover"])["kernel"]]
-            ),
+            handles=networks.handles([*tables["published"]["kernel"], *here["kernel"]]),
             loc="lower center",
             bbox_to_anchor=(0.5, 0.115),
             ncols=3,
@@ -188,63 +183,6 @@ def _is_poor(named: pd.DataFrame, size: str) -> bool:
     )
 
 
-def _here(axes: Axes, crossover: pd.DataFrame) -> None:
-    axes.set_title("this machine", size=11)
-    mine = shown(crossover).head(MOST_ROWS)
-    if mine.empty:
-        frame(axes, "no mixture was measured beside a dense network of equal parameters", 26)
-        return
-    axes.set(xscale="log", xlabel="crossover, in parameters")
-    low, high = mine["smallest_params"].min(), mine["largest_params"].max()
-    axes.set_xlim(low / 2.5, high * 2.5)
-    for bound in (low, high):
-        axes.axvline(bound, color="#9a9a9a", lw=0.8)
-    for place, each in enumerate(rows(mine)):
-        _row(axes, place, each)
-    axes.set_yticks(range(len(mine)), [_name(each) for each in rows(mine)], size=9)
-    axes.set_ylim(len(mine) - 0.4, -0.6)
-
-
-def shown(crossover: pd.DataFrame) -> pd.DataFrame:
-    """Crossovers with the dense network of equal parameters: energy first, batch by batch."""
-    mine = crossover[crossover["baseline"] == "dense_total"]
-    by = ["quantity", "boundary", "dtype", "batch_size", "kernel"]
-    order = mine["kernel"].map({name: k for k, name in enumerate(networks.order(mine["kernel"]))})
-    return mine.assign(kernel_order=order).sort_values([*by[:-1], "kernel_order"])
-
-
-def _row(axes: Axes, place: int, each: Any) -> None:
-    """A point with its interval; an arrow where an end lies beyond the sizes; else the verdict."""
-    low, high = axes.get_xlim()
-    if each.verdict in ("none", "throughout", "tie", "undecided") or (
-        np.isnan(each.crossover_params) and each.verdict == "unreplicated"
-    ):
-        text = {
-            "none": f"none below {networks.size(each.largest_params)}",
-            "throughout": f"at every size from {networks.size(each.smallest_params)}",
-        }.get(each.verdict, each.verdict)
-        middle = np.sqrt(each.smallest_params * each.largest_params)
-        axes.text(middle, place, text, ha="center", va="center", size=9.5, color=style.INK)
-        return
-    ends = [each.crossover_params_low, each.crossover_params_high]
-    drawn = [low if np.isnan(ends[0]) else ends[0], high if np.isnan(ends[1]) else ends[1]]
-    if each.verdict != "unreplicated":
-        look = networks.look(each.kernel)
-        axes.hlines(place, drawn[0], drawn[1], color=look.colour, lw=5, alpha=0.45)
-        for end, x, marker in zip(ends, drawn, "<>", strict=True):
-            if np.isnan(end):
-                axes.plot(x, place, marker=marker, color=look.colour, clip_on=False)
-    if np.isfinite(each.crossover_params):
-        axes.plot(
-            each.crossover_params, place, ms=7.5, gid=f"here {place}", **networks.point(each.kernel)
-        )
-
-
-def _name(each: Any) -> str:
-    counted = boundaries.LABELS.get(each.boundary, each.boundary)
-    return f"{each.dtype}, batch {each.batch_size},\n{counted}"
-
-
 def _note(tables: Tables) -> list[str]:
     noise = tables["published"]["run_noise"].iloc[0]
     note = [
@@ -255,7 +193,7 @@ def _note(tables: Tables) -> list[str]:
     mine = tables["crossover"]
     if len(mine) and (mine["quantity"] == "time").all():
         note.append("Right: crossovers in time, as no energy was measured here.")
-    hidden = len(shown(mine)) - MOST_ROWS
+    hidden = len(crossover_rows.shown(mine)) - crossover_rows.MOST_ROWS
     if hidden > 0:
         note.append(f"{hidden} more are in the table.")
     return note

@@ -14,8 +14,8 @@ from moebench.figures.notes import join, write_below
 CHANCE = 1 / NUM_CLASSES
 COLUMNS = 4
 NOTE = (
-    "Accuracy on the training set, and faint on held-out data, which the published runs did not "
-    "have. Dotted: chance, one in ten classes."
+    "Accuracy on the training set, and faint on held-out data, which was not published. "
+    "Dotted: chance, one in ten classes."
 )
 NOTHING = "no network was trained, so no accuracy is known"
 
