@@ -118,8 +118,8 @@ def test_the_published_crossover_is_drawn_under_every_boundary(without_meter):
     for part in ("115 M (105 M to 12", "15 M to 50 M with", "173 M to 334 M with", "594 M in time"):
         assert part in caption
     notes = " ".join(text.get_text().replace("\n", " ") for text in left.texts)
-    assert "xl: dense 61%" in notes
-    assert "xxl: dense 10% (chance)" in notes
+    assert "xl: MoE 94%, dense 61%" in notes
+    assert "xxl: MoE 90%, dense 10% (chance)" in notes
 
 
 def test_crossovers_found_here_stand_beside_the_published_ones(with_meter, without_meter):

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ranks")]
 SMALL = """
 parallel:
   layouts: [single, single_loop, tensor, tensor_gathered, expert, expert_replicated]
-  protocol: {min_calls: 6, min_s: 0.05, num_blocks: 6, warmup_calls: 2, warmup_max_s: 0.02}
+  protocol: {min_calls: 6, min_s: 9.0, num_blocks: 6, warmup_calls: 2, warmup_max_s: 0.02}
   sweeps:
     parallel_batch: {batch_size: [8, 16], directions: [forward, forward_backward]}
 """
