@@ -61,6 +61,9 @@ def _keys(schema: Schema, definitions: Schema, prefix: str) -> Iterator[tuple[st
         inner, path = _spec_below(field, definitions), f"{prefix}{key}"
         if inner is None:
             yield _row(path, field, key in required)
+        elif "anyOf" in field:
+            yield _row(path, {**field, "kind": "the keys below, or null"}, key in required)
+            yield from _keys(inner, definitions, f"{path}.")
         elif "$ref" in field:
             yield from _keys(inner, definitions, f"{path}.")
         else:
@@ -72,7 +75,8 @@ def _spec_below(field: Schema, definitions: Schema) -> Schema | None:
     """The spec that a key holds, or that each name under it holds; None for a plain value."""
     if "kind" in field:
         return None
-    reference = field.get("$ref") or _values(field).get("$ref")
+    alternatives = [each["$ref"] for each in field.get("anyOf", ()) if "$ref" in each]
+    reference = field.get("$ref") or _values(field).get("$ref") or next(iter(alternatives), None)
     return None if reference is None else definitions[reference.rpartition("/")[2]]
 
 
