@@ -29,6 +29,7 @@ from moebench.spec.kinds import (
     drawing,
     unit,
 )
+from moebench.spec.perft import PerftSpec
 from moebench.spec.problems import check_options, one_of
 
 # Keys that mean nothing to a model without a gate.
@@ -254,6 +255,7 @@ class Config(Spec):
     experiments: dict[Name, ExperimentSpec] = Field(
         description="what to run, by a name of your choice"
     )
+    perft: PerftSpec | None = Field(None, description="adapters on a pretrained MoE")
 
     @field_validator("tokenizers")
     @classmethod
