@@ -48,9 +48,7 @@ def score(model: AdaptedModel, questions: Sequence[EncodedQuestion], batch_size:
 
 
 @torch.no_grad()
-def sequence_nll(
-    model: AdaptedModel, sequences: Sequence[Encoded], batch_size: int
-) -> list[float]:
+def sequence_nll(model: AdaptedModel, sequences: Sequence[Encoded], batch_size: int) -> list[float]:
     """Negative log-likelihood in nats of each answer given its prompt, in the given order."""
     was_training = model.training
     model.eval()

@@ -16,6 +16,8 @@ PLUG_INS = {
     "corpora": ("Corpora", "`corpora.<name>`, beside `source`"),
     "tokenizers": ("Tokenizers", "`tokenizers.<tokenizer>`"),
     "dispatch": ("Dispatch", None),
+    "perft.adapters": ("Adapters", "`perft.adapters[]`, beside `variant`"),
+    "questions.sources": ("Questions", "`perft.questions`, beside `source`"),
     "figures": ("Figures", None),
 }
 HEADER = ("key", "type", "default", "unit", "meaning")
@@ -64,6 +66,9 @@ def _keys(schema: Schema, definitions: Schema, prefix: str) -> Iterator[tuple[st
         elif "anyOf" in field:
             yield _row(path, {**field, "kind": "the keys below, or null"}, key in required)
             yield from _keys(inner, definitions, f"{path}.")
+        elif "items" in field:
+            yield _row(path, {**field, "kind": "list of the keys below"}, key in required)
+            yield from _keys(inner, definitions, f"{path}[].")
         elif "$ref" in field:
             yield from _keys(inner, definitions, f"{path}.")
         else:
@@ -72,11 +77,12 @@ def _keys(schema: Schema, definitions: Schema, prefix: str) -> Iterator[tuple[st
 
 
 def _spec_below(field: Schema, definitions: Schema) -> Schema | None:
-    """The spec that a key holds, or that each name under it holds; None for a plain value."""
+    """The spec that a key holds, or that all it lists or names are; None for a plain value."""
     if "kind" in field:
         return None
     alternatives = [each["$ref"] for each in field.get("anyOf", ()) if "$ref" in each]
     reference = field.get("$ref") or _values(field).get("$ref") or next(iter(alternatives), None)
+    reference = reference or (field.get("items") or {}).get("$ref")
     return None if reference is None else definitions[reference.rpartition("/")[2]]
 
 

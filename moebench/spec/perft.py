@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from moebench import registry
-from moebench.spec.adapters import AdapterSpec, FinetuningSpec
+from moebench.spec.adapters import AdapterRunSpec, AdapterSpec, FinetuningSpec
 from moebench.spec.base import RoomSpec, Spec
 from moebench.spec.kinds import (
     AdapterName,
@@ -45,6 +45,52 @@ Ranks = Annotated[
     BeforeValidator(lambda value: registry.number(value, list[int])),
     AfterValidator(_values),
 ]
+
+
+class PretrainingSpec(Spec):
+    """The small OLMoE that is trained where no other base is named, and how."""
+
+    num_layers: int = Field(2, ge=1, description="transformer blocks, each with experts")
+    dim: int = Field(96, ge=1, description="hidden size")
+    num_heads: int = Field(4, ge=1, description="attention heads; must divide dim")
+    num_experts: int = Field(8, ge=1, description="experts per block")
+    top_k: int = Field(2, ge=1, description="experts per token")
+    expert_dim: int = Field(192, ge=1, description="hidden width of one expert")
+    seed: int = Field(0, ge=0, description="of initial values and of the order of the text")
+    seq_len: int = Field(
+        128, ge=2, description="length of a window", json_schema_extra=unit("tokens")
+    )
+    batch_size: int = Field(
+        16, ge=1, description="windows in one step", json_schema_extra=unit("windows")
+    )
+    num_steps: int = Field(
+        400, ge=1, description="length of training", json_schema_extra=unit("steps")
+    )
+    learning_rate: float = Field(3e-3, gt=0, description="peak learning rate of AdamW")
+    warmup_steps: int = Field(
+        40,
+        ge=0,
+        description="linear warm-up; cosine decay to 0 after it",
+        json_schema_extra=unit("steps"),
+    )
+    balance_coef: float = Field(0.01, ge=0, description="factor of the base's balance loss")
+    checkpoint_every: int = Field(
+        100, ge=1, description="interval between checkpoints", json_schema_extra=unit("steps")
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "PretrainingSpec":
+        if self.top_k > self.num_experts:
+            raise ValueError(f"top_k={self.top_k} must be in 1..num_experts={self.num_experts}")
+        if self.dim % (2 * self.num_heads):
+            raise ValueError(
+                f"dim={self.dim} must be a multiple of 2 * num_heads={2 * self.num_heads}"
+            )
+        if self.warmup_steps >= self.num_steps:
+            raise ValueError(
+                f"warmup_steps={self.warmup_steps} must be less than num_steps={self.num_steps}"
+            )
+        return self
 
 
 class BaseSpec(Spec):
@@ -186,6 +232,20 @@ class PerftSpec(RoomSpec):
             raise ValueError("describe at least one adapter")
         distinct([slug(arm) for each in adapters for arm in each.arms()])
         return adapters
+
+    @model_validator(mode="after")
+    def _fits_the_base(self) -> "PerftSpec":
+        """Refuse here what only the base's size forbids, where that is known before it is there."""
+        if self.base.source != "embedded":
+            return self
+        dim = self.base.pretraining.dim
+        for each in self.adapters:
+            if max(each.rank) > dim:
+                raise ValueError(
+                    f"rank={max(each.rank)} of {each.variant!r} is larger than the base's hidden "
+                    f"size {dim}; choose 1..{dim}"
+                )
+        return self
 
     def cells(self, seeds: list[int]) -> dict[str, list[AdapterRunSpec]]:
         """Runs of every arm, one for each seed, by the arm's name."""

@@ -1,4 +1,4 @@
-"""A data set of the Hugging Face hub whose records have the four fields, as commonsense_170k has."""
+"""A data set of the Hugging Face hub with the four fields, such as commonsense_170k."""
 
 import json
 import urllib.parse

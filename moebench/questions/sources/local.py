@@ -11,7 +11,7 @@ from moebench.questions.sources.base import Part, Source
 
 
 class Local(Source):
-    """Files whose name fits ``pattern``; those that also fit ``held_out`` are held out, all of them.
+    """Files whose name fits ``pattern``; those that also fit ``held_out`` are held out as a whole.
 
     Without ``held_out`` the questions are divided by ``held_out_fraction``.
     """
