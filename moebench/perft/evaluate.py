@@ -50,8 +50,7 @@ def score(model: AdaptedModel, questions: Sequence[EncodedQuestion], batch_size:
 @torch.no_grad()
 def sequence_nll(model: AdaptedModel, sequences: Sequence[Encoded], batch_size: int) -> list[float]:
     """Negative log-likelihood in nats of each answer given its prompt, in the given order."""
-    was_training = model.training
-    model.eval()
+    assert not model.training
     # Sequences of like length side by side leave little padding.
     order = sorted(range(len(sequences)), key=lambda index: len(sequences[index].ids))
     found = [0.0] * len(sequences)
@@ -65,10 +64,9 @@ def sequence_nll(model: AdaptedModel, sequences: Sequence[Encoded], batch_size: 
         ncols=90,
     ):
         chosen = order[start : start + batch_size]
-        batch = collate([sequences[index] for index in chosen]).to(model.setting.device)
+        batch = collate([sequences[index] for index in chosen]).to(model.base.setting.device)
         logits_BSV = model(batch.input_BS, batch.is_token_BS).logits_BSV
         nll_B = (nll_BS(logits_BSV, batch).double() * batch.is_answer_BS).sum(dim=1)
         for index, nll in zip(chosen, nll_B.tolist(), strict=True):
             found[index] = nll
-    model.train(was_training)
     return found

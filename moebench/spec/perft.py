@@ -14,7 +14,14 @@ from pydantic import (
 )
 
 from moebench import registry
-from moebench.spec.adapters import AdapterRunSpec, AdapterSpec, FinetuningSpec
+from moebench.spec.adapters import (
+    AdapterRunSpec,
+    AdapterSpec,
+    BaseModelSpec,
+    FinetuningSpec,
+    PretrainingRunSpec,
+    PretrainingSpec,
+)
 from moebench.spec.base import RoomSpec, Spec
 from moebench.spec.kinds import (
     AdapterName,
@@ -30,8 +37,7 @@ from moebench.spec.kinds import (
 from moebench.spec.problems import check_options, problem
 
 EXPERIMENT = "perft"
-BASE = "base"  # the arm without an adapter
-TABLES = ("perft", "summary", "curves", "contrasts", "published")
+TABLES = ("perft", "summary", "curves", "contrasts", "published", "statements")
 
 
 def _values(values: list[Any]) -> list[Any]:
@@ -45,52 +51,6 @@ Ranks = Annotated[
     BeforeValidator(lambda value: registry.number(value, list[int])),
     AfterValidator(_values),
 ]
-
-
-class PretrainingSpec(Spec):
-    """The small OLMoE that is trained where no other base is named, and how."""
-
-    num_layers: int = Field(2, ge=1, description="transformer blocks, each with experts")
-    dim: int = Field(96, ge=1, description="hidden size")
-    num_heads: int = Field(4, ge=1, description="attention heads; must divide dim")
-    num_experts: int = Field(8, ge=1, description="experts per block")
-    top_k: int = Field(2, ge=1, description="experts per token")
-    expert_dim: int = Field(192, ge=1, description="hidden width of one expert")
-    seed: int = Field(0, ge=0, description="of initial values and of the order of the text")
-    seq_len: int = Field(
-        128, ge=2, description="length of a window", json_schema_extra=unit("tokens")
-    )
-    batch_size: int = Field(
-        16, ge=1, description="windows in one step", json_schema_extra=unit("windows")
-    )
-    num_steps: int = Field(
-        400, ge=1, description="length of training", json_schema_extra=unit("steps")
-    )
-    learning_rate: float = Field(3e-3, gt=0, description="peak learning rate of AdamW")
-    warmup_steps: int = Field(
-        40,
-        ge=0,
-        description="linear warm-up; cosine decay to 0 after it",
-        json_schema_extra=unit("steps"),
-    )
-    balance_coef: float = Field(0.01, ge=0, description="factor of the base's balance loss")
-    checkpoint_every: int = Field(
-        100, ge=1, description="interval between checkpoints", json_schema_extra=unit("steps")
-    )
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "PretrainingSpec":
-        if self.top_k > self.num_experts:
-            raise ValueError(f"top_k={self.top_k} must be in 1..num_experts={self.num_experts}")
-        if self.dim % (2 * self.num_heads):
-            raise ValueError(
-                f"dim={self.dim} must be a multiple of 2 * num_heads={2 * self.num_heads}"
-            )
-        if self.warmup_steps >= self.num_steps:
-            raise ValueError(
-                f"warmup_steps={self.warmup_steps} must be less than num_steps={self.num_steps}"
-            )
-        return self
 
 
 class BaseSpec(Spec):
@@ -113,9 +73,11 @@ class BaseSpec(Spec):
     tokenizer: TokenizerName | None = Field(
         None, description="overrides the top-level tokenizer, where source is embedded"
     )
-    pretraining: PretrainingSpec = Field(
-        PretrainingSpec(), description="size and training, where source is embedded"
+    model: BaseModelSpec = Field(BaseModelSpec(), description="size, where source is embedded")
+    training: PretrainingSpec = Field(
+        PretrainingSpec(), description="training, where source is embedded"
     )
+    seed: int = Field(0, ge=0, description="of its training, where source is embedded")
 
     @model_validator(mode="after")
     def _is_whole(self) -> "BaseSpec":
@@ -131,6 +93,16 @@ class BaseSpec(Spec):
     def called(self) -> str:
         """Name of the base in rows and tables."""
         return self.name or self.path or self.source
+
+    def run(self, corpus: str, tokenizer: str) -> PretrainingRunSpec:
+        """The training of an embedded base, on the config's corpus unless it has its own."""
+        return PretrainingRunSpec(
+            corpus=self.corpus or corpus,
+            tokenizer=self.tokenizer or tokenizer,
+            seed=self.seed,
+            model=self.model,
+            training=self.training,
+        )
 
 
 class QuestionsSpec(Spec):
@@ -238,12 +210,12 @@ class PerftSpec(RoomSpec):
         """Refuse here what only the base's size forbids, where that is known before it is there."""
         if self.base.source != "embedded":
             return self
-        dim = self.base.pretraining.dim
+        size = self.base.model.hidden_size
         for each in self.adapters:
-            if max(each.rank) > dim:
+            if max(each.rank) > size:
                 raise ValueError(
                     f"rank={max(each.rank)} of {each.variant!r} is larger than the base's hidden "
-                    f"size {dim}; choose 1..{dim}"
+                    f"size {size}; choose 1..{size}"
                 )
         return self
 

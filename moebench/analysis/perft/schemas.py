@@ -1,16 +1,19 @@
 """What each table of the PERFT room may hold.
 
 Rows they are made of, of experiment ``perft``: ``train_step`` with ``step`` and
-``train_loss_nats``; ``validation`` with ``step`` and ``answer_nll_nats``; ``final`` with the
-quantities of RUNS, of every adapter and of the base alone; ``timed_step`` with ``round`` and
-``train_time_s``. ``answer_nll_nats`` is the mean over the tokens of all held-out answers, without
-any auxiliary loss; ``answer_ppl`` is its exponential. ``_low`` and ``_high`` are the ends of 95 %
-intervals over seeds. Null stands for what a variant does not have.
+``train_loss_nats``; ``validation`` with ``step`` and the quantities of QUALITY, at step 0 of the
+base model alone; ``final`` with the quantities of RUNS; ``timed_step`` with ``round`` and
+``train_time_s``.
+
+``answer_nll_nats`` is the mean over the tokens of all held-out answers, without any auxiliary loss;
+``answer_ppl`` is its exponential. ``_low`` and ``_high`` are the ends of 95 % intervals over seeds.
+Null stands for what a variant does not have.
 """
 
 import numpy as np
 import pandera.pandas as pa
 
+from moebench import published_perft
 from moebench.analysis.columns import Columns, count, encloses, interval, positive, real, text
 
 VERDICTS = ["lower", "higher", "tie"]
@@ -19,14 +22,15 @@ QUANTITIES = ["answer_nll_nats", "accuracy"]
 ARM: Columns = {
     "arm": text(),
     "variant": text(),
-    "rank": count(nullable=True),
+    "rank": count(),
     "num_adapters": count(nullable=True),
     "top_k": count(nullable=True),
-    "inner": text(nullable=True),
-    "alpha_over_rank": real(0, nullable=True),
+    "inner": text(),
+    "alpha_over_rank": positive(nullable=True),
+    "dropout": real(0, 1),
     "router": text(nullable=True),
     "legacy_weighting": pa.Column(bool),
-    "learning_rate": real(0, nullable=True),
+    "learning_rate": positive(),
 }
 SIZE: Columns = {
     "num_trainable_params": count(),
@@ -44,7 +48,7 @@ SCORED: Columns = {
     "chance_accuracy": real(0, 1),
 }
 SPEED: Columns = {
-    "train_time_s": real(0, nullable=True),
+    "train_time_s": positive(),
     **interval("train_time_s"),
 }
 MEMORY: Columns = {
@@ -133,23 +137,24 @@ CONTRASTS = pa.DataFrameSchema(
     name="perft contrasts",
 )
 
-PUBLISHED = pa.DataFrameSchema(
+PUBLISHED = published_perft.SCHEMA.add_columns(
     {
-        "published_variant": text(),
-        "variant": text(),
-        "rank": count(),
-        "num_adapters": count(nullable=True),
-        "top_k": count(nullable=True),
-        "eval_loss_nats": positive(),
         "ppl": real(1),
-        "published_efficiency": positive(),
-        "num_activated_lora_params": count(),
-        "num_trainable_lora_params": count(),
-        "repeat": pa.Column(int, pa.Check.ge(1)),
         "on_published_frontier": pa.Column(bool),
         "on_frontier": pa.Column(bool),
-        "source": text(),
+    }
+)
+
+STATEMENTS = pa.DataFrameSchema(
+    {
+        "statement": text(),
+        "axis": text(),
+        "loss": text(),
+        "num_compared": count(),
+        "num_held": count(),
+        "survives": pa.Column(bool),
+        "fails_at": text(nullable=True),
     },
     coerce=True,
-    name="published PERFT numbers",
+    name="published PERFT statements",
 )
