@@ -4,6 +4,7 @@ Shapes: B sequences of S tokens, T = B * S, V entries of the vocabulary.
 """
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +14,6 @@ from moebench import registry
 from moebench.perft.accounting import Cost, activated_share
 from moebench.perft.adapters.base import Adapter
 from moebench.perft.base_model import BaseModel, layers_of
-from moebench.setting import Setting
 from moebench.spec.adapters import AdapterSpec
 
 
@@ -44,11 +44,10 @@ class AdaptedModel(nn.Module):
     The draw of their first values depends on ``seed`` alone.
     """
 
-    def __init__(self, base: BaseModel, spec: AdapterSpec | None, setting: Setting, seed: int = 0):
+    def __init__(self, base: BaseModel, spec: AdapterSpec | None = None, seed: int = 0):
         super().__init__()
         self.base = base
         self.spec = spec
-        self.setting = setting
         shared = {id(parameter): parameter for parameter in base.model.parameters()}
         self.model = copy.deepcopy(base.model, memo=shared)
         self.adapters = nn.ModuleList()
@@ -62,10 +61,10 @@ class AdaptedModel(nn.Module):
             adapter = variant(self.base.shape, spec, **spec.options)
             adapter.attach(layer)
             self.adapters.append(adapter)
-        self.to(self.setting.device)
+        self.to(self.base.setting.device)
 
     def forward(self, input_BS: Tensor, is_token_BS: Tensor | None = None) -> Output:
-        """Logits of the next tokens, computed in the setting's number type.
+        """Logits of the next tokens, computed in the number type of the base model's setting.
 
         Padding, where ``is_token_BS`` is false, must stand at the end of a sequence: attention is
         causal, so that no token sees it, and routers do not count it.
@@ -73,7 +72,7 @@ class AdaptedModel(nn.Module):
         adapters = list(self._adapters())
         for adapter in adapters:
             adapter.is_token_T = None if is_token_BS is None else is_token_BS.flatten()
-        with self.setting.autocast():
+        with self.base.setting.autocast():
             logits_BSV = self.model(input_ids=input_BS, use_cache=False).logits
         losses = [each.balance_loss for each in adapters if each.balance_loss is not None]
         zero = torch.zeros((), device=logits_BSV.device)
@@ -91,6 +90,15 @@ class AdaptedModel(nn.Module):
     def trainable_parameters(self) -> dict[str, nn.Parameter]:
         """What training changes, by name."""
         return {name: p for name, p in self.adapter_parameters().items() if p.requires_grad}
+
+    def load_adapter_parameters(self, values: Mapping[str, Tensor]) -> None:
+        """Give the adapters these values; names and shapes must be theirs."""
+        parameters = self.adapter_parameters()
+        assert parameters.keys() == values.keys()
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                assert parameter.shape == values[name].shape
+                parameter.copy_(values[name])
 
     def account(self) -> Account:
         """Parameters by the formulas of ``accounting``."""

@@ -22,6 +22,7 @@ class BaseModel:
     """A causal language model whose blocks are all mixtures, with nothing left to train."""
 
     model: nn.Module
+    setting: Setting  # device and number type of the weights
     identity: str  # digest of its configuration and weights
     shape: Shape
     num_params: int
@@ -54,10 +55,10 @@ def load_base(folder: str | Path, setting: Setting, identity: str | None = None)
         experts_implementation="grouped_mm",
     )
     model = model.to(setting.device).eval().requires_grad_(False)
-    return describe(model, identity or identify(folder))
+    return describe(model, setting, identity or identify(folder))
 
 
-def describe(model: nn.Module, identity: str) -> BaseModel:
+def describe(model: nn.Module, setting: Setting, identity: str) -> BaseModel:
     """A model that is loaded already, with what adapters and accounts need to know of it."""
     first: Any = layers_of(model)[0]
     shape = Shape(
@@ -72,6 +73,7 @@ def describe(model: nn.Module, identity: str) -> BaseModel:
     unused = in_experts * (shape.num_experts - shape.top_k) // shape.num_experts
     return BaseModel(
         model=model,
+        setting=setting,
         identity=identity,
         shape=shape,
         num_params=num_params,

@@ -107,3 +107,82 @@ class AdapterRunSpec(Spec):
     seed: int
     adapter: AdapterSpec
     finetuning: FinetuningSpec
+
+
+class BaseModelSpec(Spec):
+    """A small OLMoE, all of whose blocks are mixtures."""
+
+    num_layers: int = Field(2, ge=1, description="decoder layers")
+    hidden_size: int = Field(96, ge=2, description="width of the residual stream")
+    num_heads: int = Field(4, ge=1, description="attention heads; must divide hidden_size")
+    num_experts: int = Field(8, ge=1, description="experts per block")
+    top_k: int = Field(2, ge=1, description="experts per token")
+    expert_width: int = Field(192, ge=1, description="hidden width of one expert")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "BaseModelSpec":
+        if self.top_k > self.num_experts:
+            raise ValueError(f"top_k={self.top_k} must be in 1..num_experts={self.num_experts}")
+        if self.hidden_size % (2 * self.num_heads):
+            raise ValueError(
+                f"hidden_size={self.hidden_size} must be a multiple of twice "
+                f"num_heads={self.num_heads}"
+            )
+        return self
+
+
+class PretrainingSpec(Spec):
+    """How the embedded base model is trained; the keys mean what they mean under training."""
+
+    seq_len: int = Field(
+        128, ge=2, description="length of a window", json_schema_extra=unit("tokens")
+    )
+    batch_size: int = Field(
+        16, ge=1, description="windows in one step", json_schema_extra=unit("windows")
+    )
+    num_steps: int = Field(
+        300, ge=1, description="length of training", json_schema_extra=unit("steps")
+    )
+    learning_rate: float = Field(4e-3, gt=0, description="peak learning rate of AdamW")
+    warmup_steps: int = Field(
+        30,
+        ge=0,
+        description="linear warm-up; cosine decay to 0 after it",
+        json_schema_extra=unit("steps"),
+    )
+    weight_decay: float = Field(0.1, ge=0, description="AdamW's decay of matrices")
+    grad_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    balance_coef: float = Field(0.01, ge=0, description="factor of the routers' balance loss")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="autocast type")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: a GPU where there is one"
+    )
+    threads: int = Field(1, ge=1, description="CPU threads")
+    eval_every: int = Field(
+        100,
+        ge=1,
+        description="interval between scorings of the held-out text",
+        json_schema_extra=unit("steps"),
+    )
+    checkpoint_every: int = Field(
+        50, ge=1, description="interval between checkpoints", json_schema_extra=unit("steps")
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "PretrainingSpec":
+        if self.warmup_steps >= self.num_steps:
+            raise ValueError(
+                f"warmup_steps={self.warmup_steps} must be less than num_steps={self.num_steps}"
+            )
+        return self
+
+
+class PretrainingRunSpec(Spec):
+    """The training of an embedded base model: everything that decides its outcome, but the code."""
+
+    experiment: str = "perft"
+    corpus: str
+    tokenizer: str
+    seed: int
+    model: BaseModelSpec
+    training: PretrainingSpec

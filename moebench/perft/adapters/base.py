@@ -125,7 +125,7 @@ class BlockAdapter(Adapter):
 
     def _add(self, block: nn.Module, args: tuple[Tensor], y_BSD: Tensor) -> Tensor:
         assert self._routing is not None
-        added_TD = self(args[0].flatten(0, 1), self._routing)
+        added_TD: Tensor = self(args[0].flatten(0, 1), self._routing)
         self._routing = None
         return y_BSD + added_TD.view_as(y_BSD).to(y_BSD.dtype)
 
@@ -133,4 +133,5 @@ class BlockAdapter(Adapter):
 def spread(weight_TK: Tensor, index_TK: Tensor, num_adapters: int) -> Tensor:
     """Weights (T, K) of chosen adapters at their places among all N, zero elsewhere."""
     zero_TN = weight_TK.new_zeros(len(weight_TK), num_adapters)
-    return zero_TN.scatter(1, index_TK, weight_TK)
+    spread_TN: Tensor = zero_TN.scatter(1, index_TK, weight_TK)
+    return spread_TN
