@@ -34,7 +34,13 @@ wildcard_constraints:
     corpus="|".join(CONFIG.corpora),
     tokenizer=r"[a-z0-9_]+",
     run=r"[^/]+_seed=\d+",
-    figure="|".join(registry.names("figures")),
+    figure="|".join(
+        sorted(
+            name.removeprefix(f"{room}_")
+            for name in registry.names("figures")
+            for room in ["", *CONFIG.rooms]
+        )
+    ),
 
 
 localrules:
@@ -47,11 +53,16 @@ include: "rules/tables.smk"
 include: "rules/figures.smk"
 
 
+if CONFIG.perft:
+
+    include: "rules/perft.smk"
+
+
 rule all:
     default_target: True
     input:
         [
-            f"results/figures/{name}_{figure}.{ending}"
+            f"{figure_file(name, figure)}.{ending}"
             for name, figures in CONFIG.figures.items()
             for figure in figures
             for ending in ("svg", "png", "json")

@@ -17,7 +17,10 @@ T = TypeVar("T")
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 ROOT = Path(__file__).parent
-INFRASTRUCTURE = ("__init__", "__main__", "base", "style", "labelling", "notes")
+INFRASTRUCTURE = (
+    *("__init__", "__main__", "base"),
+    *("style", "labelling", "notes", "adapters"),  # of figures
+)
 
 
 def names(package: str) -> list[str]:

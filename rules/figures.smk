@@ -20,13 +20,14 @@ rule draw_figure:
         json="results/figures/{experiment}_{figure}.json",
     log:
         "results/logs/draw_figure/{experiment}_{figure}.log",
-    conda:
-        "../envs/draw.yaml"
     wildcard_constraints:
         experiment="|".join(CONFIG.figures),
+    conda:
+        "../envs/draw.yaml"
     params:
+        figure=drawn_by,
         code=lambda w: sidecar.code(
-            "moebench.figures.base", f"moebench.figures.{w.figure}"
+            "moebench.figures.base", f"moebench.figures.{drawn_by(w)}"
         ),
     script:
         "../workflow/scripts/draw_figure.py"

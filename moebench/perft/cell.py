@@ -6,7 +6,7 @@ from pathlib import Path
 
 from moebench import provenance, records
 from moebench.perft.base import AdaptedModel
-from moebench.perft.base_model import BaseModel, load_base
+from moebench.perft.base_model import load_base
 from moebench.perft.evaluate import Values, score
 from moebench.perft.finetune import Files, finetune
 from moebench.perft.questions import Encoded
@@ -33,12 +33,14 @@ def finetune_cell(
     A seed's rows are kept beside ``rows`` from when it is finished, so that a cell that was killed
     goes on with the seed it was at, and within it from its last checkpoint.
     """
-    base, questions = open_base(specs[0], inputs)
+    training = specs[0].finetuning
+    setting = prepare(training.device, training.dtype, training.threads)
+    base, questions = load_base(inputs.base, setting), training_questions(inputs.train)
     held_out = encode.read(inputs.held_out)
     identity = _identity(inputs, code)
 
     def scored(model: AdaptedModel) -> Values:
-        return score(model, held_out, specs[0].finetuning.batch_size)
+        return score(model, held_out, training.batch_size)
 
     found = []
     kept = [rows.with_name(f"seed={spec.seed}.{identity}.jsonl") for spec in specs]
@@ -52,13 +54,6 @@ def finetune_cell(
     records.write(found, rows)
     for part in kept:
         part.unlink()
-
-
-def open_base(spec: AdapterRunSpec, inputs: Inputs) -> tuple[BaseModel, list[Encoded]]:
-    """The base model on its device, and the questions that adapters learn from."""
-    training = spec.finetuning
-    setting = prepare(training.device, training.dtype, training.threads)
-    return load_base(inputs.base, setting), training_questions(inputs.train)
 
 
 def training_questions(path: Path) -> list[Encoded]:

@@ -4,14 +4,17 @@ import gc
 import random
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
 from moebench import machine
-from moebench.perft.cell import Inputs, open_base
+from moebench.perft.base_model import load_base
+from moebench.perft.cell import training_questions
 from moebench.perft.evaluate import Values
 from moebench.perft.finetune import Finetuner, questions_digest
 from moebench.records import Row
+from moebench.setting import prepare
 from moebench.spec import TimingSpec
 from moebench.spec.adapters import AdapterRunSpec
 
@@ -19,18 +22,20 @@ Clock = Callable[[], float]
 
 
 def time_adapters(
-    specs: Sequence[AdapterRunSpec], inputs: Inputs, timing: TimingSpec, code: str
+    specs: Sequence[AdapterRunSpec], folder: Path, train: Path, timing: TimingSpec, code: str
 ) -> list[Row]:
     """Measure finetuning steps of all arms in turn, on equal batches; one row a step.
 
     A round takes one step of every arm, in an order drawn anew. The first rounds warm up and leave
-    no row. Raises MachineError for more threads than cores.
+    no row. ``folder`` holds the base model, ``train`` the encoded questions. Raises MachineError
+    for more threads than cores.
     """
     machine.check_threads(timing.threads, "timing.threads")
     with machine.exclusive():
-        finetuning = specs[0].finetuning.model_copy(update={"threads": timing.threads})
-        base, questions = open_base(specs[0].model_copy(update={"finetuning": finetuning}), inputs)
-        facts = base.setting.facts(
+        finetuning = specs[0].finetuning
+        setting = prepare(finetuning.device, finetuning.dtype, timing.threads)
+        base, questions = load_base(folder, setting), training_questions(train)
+        facts = setting.facts(
             code, base_sha256=base.identity, questions_sha256=questions_digest(questions)
         )
         arms = [Finetuner(spec, base, questions) for spec in specs]

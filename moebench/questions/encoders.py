@@ -5,7 +5,7 @@ in the folder of a pretrained model.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import tokenizers
 
 from moebench import registry
 from moebench.questions.question import QuestionError
+from moebench.text import export
 from moebench.tokenizers.base import Tokenizer
 
 
@@ -39,10 +40,11 @@ class Encoder:
         return found
 
 
-def of_run(facts: Mapping[str, Any], documents: Sequence[str]) -> Encoder:
+def of_run(tokens: str | Path, documents: str | Path) -> Encoder:
     """The tokenizer of a tokenised corpus, from the facts about it and its training documents."""
+    facts = json.loads(Path(tokens).read_text(encoding="utf-8"))
     tokenizer = registry.load(Tokenizer, facts["tokenizer"])(
-        documents, **facts["tokenizer_options"]
+        export.read(documents), **facts["tokenizer_options"]
     )
     assert tokenizer.vocabulary() == facts["vocab"], "these documents are of another corpus"
     return Encoder(
