@@ -44,7 +44,6 @@ class Adapter(nn.Module, ABC):
     """
 
     paper: ClassVar[str]
-    sends_gradient_to_router: ClassVar[bool] = False  # by the task loss, with default options
 
     def __init__(self, shape: Shape, spec: AdapterSpec):
         super().__init__()
@@ -61,6 +60,11 @@ class Adapter(nn.Module, ABC):
     @abstractmethod
     def attach(self, layer: nn.Module) -> None:
         """Make a decoder layer answer with the adapters' part as well; done once."""
+
+    @property
+    def learns_routing(self) -> bool:
+        """Whether the task loss sends a gradient to a router among the adapters."""
+        return False
 
     @abstractmethod
     def cost(self) -> Cost:

@@ -21,7 +21,6 @@ class Routed(BlockAdapter):
     """
 
     paper = "arXiv:2411.08212, PERFT-R"
-    sends_gradient_to_router = True
 
     def __init__(
         self,
@@ -47,6 +46,11 @@ class Routed(BlockAdapter):
             torch.empty(num_adapters, shape.hidden_size), requires_grad=self.is_trained
         )
         nn.init.normal_(self.router, std=shape.hidden_size**-0.5)
+
+    @property
+    def learns_routing(self) -> bool:
+        """Neither where it is frozen, nor where its probabilities weight nothing."""
+        return self.is_trained and not self.legacy_weighting
 
     @property
     def num_activated(self) -> int:
