@@ -45,7 +45,7 @@ rule encode_questions:
         "results/logs/encode_questions/perft.log",
     priority: 50
     conda:
-        "../envs/draw.yaml"
+        "../envs/measure.yaml"
     params:
         source=CONFIG.perft.base.source,
         cutoff=CONFIG.perft.finetuning.cutoff,

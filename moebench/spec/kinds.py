@@ -71,7 +71,7 @@ CorpusSource = Annotated[str, _exists_in("corpora"), _file_in("corpora")]
 TokenizerName = Annotated[str, _exists_in("tokenizers"), _file_in("tokenizers")]
 FigureName = Annotated[str, _exists_in("figures"), _file_in("figures")]
 AdapterName = Annotated[str, _exists_in("perft.adapters"), _file_in("perft.adapters")]
-QuestionSource = Annotated[str, _exists_in("questions"), _file_in("questions")]
+QuestionSource = Annotated[str, _exists_in("questions.sources"), _file_in("questions.sources")]
 BaselineName = Annotated[
     str,
     AfterValidator(lambda name: one_of(name, BASELINES)),

@@ -4,7 +4,6 @@ import itertools
 import json
 
 import pytest
-from tests.perft.tiny import VOCAB_SIZE, as_numbers, olmoe, questions, run_spec, spec_of, tiny_base
 
 from moebench import machine, records
 from moebench.perft import cell
@@ -13,6 +12,7 @@ from moebench.perft.finetune import Finetuner
 from moebench.perft.timing import time_adapters, timed_step
 from moebench.questions.encode import EncodedQuestion
 from moebench.spec import TimingSpec
+from tests.perft.tiny import VOCAB_SIZE, as_numbers, olmoe, questions, run_spec, spec_of, tiny_base
 
 
 @pytest.fixture(scope="module")

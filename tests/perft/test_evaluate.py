@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tests.perft.tiny import spec_of, stirred, tiny_base
 
 from moebench.perft.base import AdaptedModel, Output
 from moebench.perft.evaluate import score, sequence_nll
 from moebench.perft.questions import Encoded
 from moebench.questions.encode import EncodedQuestion
+from tests.perft.tiny import spec_of, stirred, tiny_base
 
 V = 6
 
