@@ -46,13 +46,15 @@ def load_base(folder: str | Path, setting: Setting, identity: str | None = None)
     for a folder that holds no model, or one whose blocks are not mixtures.
     """
     folder = Path(folder)
-    _check_mixture(folder)
+    config = _mixture_config(folder)
+    # Grouped products need rows of a multiple of 16 bytes; transformers' loop takes any.
+    is_even = config.hidden_size % 8 == config.intermediate_size % 8 == 0
     model: Any = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=setting.dtype,
         local_files_only=True,
         use_safetensors=True,
-        experts_implementation="grouped_mm",
+        experts_implementation="grouped_mm" if is_even else "eager",
     )
     model = model.to(setting.device).eval().requires_grad_(False)
     return describe(model, setting, identity or identify(folder))
@@ -98,8 +100,8 @@ def _experts(layer: Any) -> nn.Module:
     return experts
 
 
-def _check_mixture(folder: Path) -> None:
-    """Refuse, before a weight is read, what is no model or has blocks without experts."""
+def _mixture_config(folder: Path) -> Any:
+    """A folder's configuration; before a weight is read, what is no mixture is refused."""
     if not (folder / "config.json").is_file():
         raise BaseModelError(
             f"{folder}: holds no config.json; name a folder in Hugging Face format"
@@ -115,6 +117,7 @@ def _check_mixture(folder: Path) -> None:
             f"{folder}: {config.model_type!r} is no mixture of experts in layer {plain[0]}; "
             "name a model with experts in every layer, such as an OLMoE"
         )
+    return config
 
 
 def _is_mixture(layer: Any) -> bool:

@@ -128,6 +128,11 @@ class BaseModelSpec(Spec):
                 f"hidden_size={self.hidden_size} must be a multiple of twice "
                 f"num_heads={self.num_heads}"
             )
+        for key in ("hidden_size", "expert_width"):
+            if getattr(self, key) % 8:
+                raise ValueError(
+                    f"{key}={getattr(self, key)} must be a multiple of 8, for grouped products"
+                )
         return self
 
 

