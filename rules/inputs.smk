@@ -159,6 +159,11 @@ def perft_base(config):
         model = [f"{folder}/config.json", f"{folder}/files.txt"]
         return {"model": model, "tokenizer": f"{folder}/tokenizer.json", "rows": []}
     folder = Path(base.path)
+    if not (folder / "config.json").is_file():
+        raise WorkflowError(
+            f"perft.base.path: {folder} holds no config.json; name a folder with a model "
+            "in Hugging Face format"
+        )
     weights = sorted(map(str, folder.glob("*.safetensors")))
     return {
         "model": [f"{folder}/config.json", *weights],

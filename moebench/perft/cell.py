@@ -30,30 +30,58 @@ def finetune_cell(
 ) -> None:
     """Train and score one adapter a seed; write their adapters, and all their rows at the end.
 
-    A seed's rows are kept beside ``rows`` from when it is finished, so that a cell that was killed
-    goes on with the seed it was at, and within it from its last checkpoint.
+    What a seed leaves is kept beside ``rows`` from when it is finished, under names that are no
+    output of the job, so that a cell that was killed goes on with the seed it was at, and within it
+    from its last checkpoint.
     """
     training = specs[0].finetuning
     setting = prepare(training.device, training.dtype, training.threads)
-    base, questions = load_base(inputs.base, setting), training_questions(inputs.train)
-    held_out = encode.read(inputs.held_out)
-    identity = _identity(inputs, code)
+    base = load_base(inputs.base, setting)
+    questions, held_out = training_questions(inputs.train), encode.read(inputs.held_out)
+    identity = _identity(inputs, base.identity, code)
 
     def scored(model: AdaptedModel) -> Values:
         return score(model, held_out, training.batch_size)
 
+    parts = [_Part.beside(rows, spec.seed, identity) for spec in specs]
     found = []
-    kept = [rows.with_name(f"seed={spec.seed}.{identity}.jsonl") for spec in specs]
-    for spec, part, adapter in zip(specs, kept, adapters, strict=True):
-        finished = _finished(part, spec, adapter)
+    for spec, part in zip(specs, parts, strict=True):
+        finished = part.finished(spec)
         if not finished:
-            files = Files(checkpoint=rows.with_name(f"seed={spec.seed}.pt"), adapter=adapter)
+            files = Files(checkpoint=rows.with_name(f"seed={spec.seed}.pt"), adapter=part.adapter)
             finished = finetune(spec, base, questions, scored, files, code)
-            records.write(finished, part)
+            records.write(finished, part.rows)
         found += finished
     records.write(found, rows)
-    for part in kept:
-        part.unlink()
+    for part, adapter in zip(parts, adapters, strict=True):
+        part.adapter.replace(adapter)
+        part.rows.unlink()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """What one finished seed leaves until its cell is finished."""
+
+    rows: Path
+    adapter: Path
+
+    @classmethod
+    def beside(cls, rows: Path, seed: int, identity: str) -> "_Part":
+        """Files whose names tell all that decides their content, but the spec."""
+        stem = f"seed={seed}.{identity}"
+        return cls(
+            rows=rows.with_name(f"{stem}.jsonl"), adapter=rows.with_name(f"{stem}.safetensors")
+        )
+
+    def finished(self, spec: AdapterRunSpec) -> list[Row]:
+        """Rows of a seed that an earlier, killed job finished; none where it did not."""
+        if not (self.rows.is_file() and self.adapter.is_file()):
+            return []
+        rows = records.read([self.rows])
+        if rows[0].spec != spec.model_dump():
+            return []
+        print(f"{self.rows}: seed {spec.seed} is finished already", flush=True)
+        return rows
 
 
 def training_questions(path: Path) -> list[Encoded]:
@@ -64,20 +92,7 @@ def training_questions(path: Path) -> list[Encoded]:
     ]
 
 
-def _identity(inputs: Inputs, code: str) -> str:
+def _identity(inputs: Inputs, base: str, code: str) -> str:
     """Digest of what decides rows besides their spec: code, base model and questions."""
-    weights = sorted(inputs.base.glob("*.safetensors"))
-    files = [inputs.base / "config.json", *weights, inputs.train, inputs.held_out]
-    digests = [provenance.file_digest(file) for file in files]
-    return provenance.json_digest([code, digests])[:16]
-
-
-def _finished(part: Path, spec: AdapterRunSpec, adapter: Path) -> list[Row]:
-    """Rows of a seed that an earlier, killed job finished; none where it did not."""
-    if not part.is_file() or not adapter.is_file():
-        return []
-    rows = records.read([part])
-    if rows[0].spec != spec.model_dump():
-        return []
-    print(f"{part}: seed {spec.seed} is finished already", flush=True)
-    return rows
+    digests = [provenance.file_digest(path) for path in (inputs.train, inputs.held_out)]
+    return provenance.json_digest([code, base, digests])[:16]

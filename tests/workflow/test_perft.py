@@ -78,7 +78,7 @@ def test_questions_that_cannot_be_asked_stop_the_run_before_any_training(fresh, 
         ("{questions: {source: local, path: nowhere}}", "no file or folder nowhere"),
         ("{adapters: [{variant: single, rank: [99]}]}", "larger than the base's hidden size"),
         ("{adapters: [{variant: routed, num_adapters: 2, top_k: 3}]}", "top_k=3 must be in 1..num"),
-        ("{base: {source: local, path: nowhere}}", "nowhere"),
+        ("{base: {source: local, path: nowhere}}", "nowhere holds no config.json"),
     ],
 )
 def test_a_room_that_cannot_be_is_refused_before_any_job(fresh, room, line):
