@@ -21,6 +21,13 @@ FACTORS = (1.0, 1.25)
 SEEDS = (0, 1, 2)
 NUM_STEPS, EVAL_EVERY = 300, 75
 
+# Figures of these tables; other figures have tests of their own.
+ARM_FIGURES = [
+    name
+    for name in registry.names("figures")
+    if issubclass(registry.load(base.Figure, name), base.ArmFigure)
+]
+
 
 def cells():
     for router in ARMS:

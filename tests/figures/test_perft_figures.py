@@ -2,9 +2,12 @@
 
 import matplotlib.colors as colours
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
-from moebench import published_perft
+from moebench import published_perft, registry
+from moebench import tables as written
 from moebench.analysis.perft.contrasts import contrasts
 from moebench.analysis.perft.published import redraw, statements
 from moebench.analysis.perft.tabulate import curves, summarise
@@ -20,20 +23,29 @@ from tests.specs import ROOT
 FIGURES = (PerftFrontier, PerftCurves, PerftPublished)
 
 
-def make_tables(found):
+def make_tables(found, folder):
+    """Tables as a figure reads them: from CSV."""
     published = published_perft.read(ROOT / "resources" / "published" / "perft.csv")
-    return {
+    made = {
         "summary": summarise(found, np.random.default_rng(0)),
         "curves": curves(found),
         "contrasts": contrasts(found),
         "published": redraw(published),
         "statements": statements(published),
     }
+    for name, table in made.items():
+        written.write(table, folder / f"{name}.csv")
+    return {name: pd.read_csv(folder / f"{name}.csv") for name in made}
 
 
 @pytest.fixture(scope="module")
-def tables():
-    return make_tables(rows())
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("tables")
+
+
+@pytest.fixture(scope="module")
+def tables(folder):
+    return make_tables(rows(), folder)
 
 
 def drawn(axes, prefix):
@@ -134,8 +146,8 @@ def test_a_caption_is_one_paragraph_without_holes(figure, tables):
     assert "nan" not in caption.lower()
 
 
-def test_one_seed_is_drawn_without_intervals_and_says_so():
-    tables = make_tables(rows(seeds=SEEDS[:1]))
+def test_one_seed_is_drawn_without_intervals_and_says_so(tmp_path):
+    tables = make_tables(rows(seeds=SEEDS[:1]), tmp_path)
     assert "One seed, so no intervals" in PerftFrontier().caption(tables)
     base.render(PerftFrontier(), tables)
     base.render(PerftCurves(), tables)
@@ -146,6 +158,23 @@ def test_variants_differ_in_colour_marker_and_grey():
     assert len({each.colour for each in looks}) == len({each.marker for each in looks}) == 5
     greys = sorted(style.lightness(each.colour) for each in looks)
     assert min(np.diff(greys)) > 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in registry.names("figures") if "perft" in name])
+def test_equal_tables_give_equal_bytes_of_about_900_browser_pixels(tables, folder, tmp_path, name):
+    drawings = []
+    for place in ("first", "second"):
+        files = {
+            kind: tmp_path / place / f"{name}.{kind}" for kind in ("svg", "png", "caption", "json")
+        }
+        wanted = registry.constant("figures", name, "columns")
+        paths = {table: folder / f"{table}.csv" for table in wanted}
+        base.publish(name, paths, files, rule="draw_figure", params={})
+        drawings.append([files[kind].read_bytes() for kind in ("svg", "png", "caption")])
+    assert drawings[0] == drawings[1]
+    with Image.open(tmp_path / "first" / f"{name}.png") as image:
+        assert image.width >= 1800
 
 
 QUESTIONS = {
