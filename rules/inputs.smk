@@ -54,6 +54,14 @@ def shared_cores(threads):
     return max(threads, workflow.cores * threads // machine.num_cores())
 
 
+def finetuning_threads(wildcards):
+    """Cores that the finetuning of an adapter claims: all, where jobs would share one GPU."""
+    finetuning = CONFIG.perft.finetuning
+    if finetuning.device == "cuda" and workflow.local_exec:
+        return workflow.cores
+    return shared_cores(finetuning.threads)
+
+
 def runs_of(experiment):
     """Specs of an experiment's runs, by the name of the run."""
     return {

@@ -115,7 +115,7 @@ rule finetune_adapter:
         "results/benchmarks/finetune_adapter/{arm}.tsv"
     conda:
         "../envs/measure.yaml"
-    threads: lambda w: shared_cores(CONFIG.perft.finetuning.threads)
+    threads: finetuning_threads
     resources:
         gpu=lambda w: int(CONFIG.perft.finetuning.device == "cuda"),
     params:
