@@ -59,7 +59,7 @@ def test_the_saved_base_is_a_mixture_that_scores_as_it_did_when_saved(tmp_path):
 
 
 def test_a_base_learns_more_than_letter_frequencies_and_its_routers_stay_balanced(tmp_path):
-    rows = pretrained(tmp_path, pretraining(num_steps=80, eval_every=80))
+    rows = pretrained(tmp_path, pretraining(num_steps=60, eval_every=60))
     assert rows[-1].values["val_nll_nats"] < 0.8 * math.log(4)
     steps = [row.values for row in rows if row.kind == "train_step"]
     assert steps[-1]["balance_loss"] == pytest.approx(2, abs=0.4)  # top_k where balanced

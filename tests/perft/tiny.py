@@ -64,8 +64,9 @@ def every_arm():
     """All variants with all their options, and both inner blocks where a variant has the choice."""
     base = tiny_base()
     for variant in registry.names(VARIANTS):
+        usual = next(options(variant))
         for given in options(variant):
-            for inner in ("lora", "parallel"):
+            for inner in ("lora", "parallel") if given == usual else ("lora",):
                 spec = spec_of(variant, options=given, inner=inner)
                 with contextlib.suppress(ValueError):  # attention has but one inner block
                     AdaptedModel(base, spec)

@@ -69,7 +69,9 @@ class Routed(BlockAdapter):
         with torch.autocast(h_TD.device.type, enabled=False):
             prob_TN = functional.linear(h_TD.to(self.router.dtype), self.router).softmax(dim=-1)
         weight_TK, adapter_TK = prob_TN.topk(self.top_k, dim=-1)
-        self.balance_loss = balance_loss(prob_TN, adapter_TK, self.is_token_T)
+        # Nothing is to be balanced where the router cannot move: then it is a reading only.
+        balanced_TN = prob_TN if self.is_trained else prob_TN.detach()
+        self.balance_loss = balance_loss(balanced_TN, adapter_TK, self.is_token_T)
         if self.legacy_weighting:
             weight_TK = routing.weight_TK[:, : self.top_k]
         return spread(weight_TK, adapter_TK, self.num_adapters)
