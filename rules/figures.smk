@@ -20,10 +20,10 @@ rule draw_figure:
         json="results/figures/{experiment}_{figure}.json",
     log:
         "results/logs/draw_figure/{experiment}_{figure}.log",
-    conda:
-        "../envs/draw.yaml"
     wildcard_constraints:
         experiment="|".join(CONFIG.figures),
+    conda:
+        "../envs/draw.yaml"
     params:
         code=lambda w: sidecar.code(
             "moebench.figures.base", f"moebench.figures.{w.figure}"
