@@ -43,8 +43,15 @@ localrules:
 
 include: "rules/data.smk"
 include: "rules/routing.smk"
+include: "rules/energy.smk"
+include: "rules/energy_analysis.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+
+
+if CONFIG.parallel:
+
+    include: "rules/parallel.smk"
 
 
 rule all:
@@ -60,5 +67,11 @@ rule all:
             f"results/tables/{experiment}_summary.csv"
             for experiment in CONFIG.experiments
         ],
+        energy_tables(),
         [f"results/report/{name}_findings.html" for name in CONFIG.figures],
+        [
+            table_of("parallel", name)
+            for name in ("anchors", "published")
+            if CONFIG.parallel
+        ],
         "results/report/environment.html",

@@ -4,17 +4,28 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import platform
+import re
 import resource
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+import pynvml
+
 LOCK = Path(tempfile.gettempdir()) / f"moebench-{os.getuid()}.lock"
 
 # Values of <malloc.h>; glibc does not export them otherwise.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
 _KEPT_BYTES = 1 << 30
+
+# What the kernel tells of this process' memory, and the request to forget its peak (man proc).
+_STATUS, _CLEAR_REFS, _RESET_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs"), "5"
+
+# Numbers of the system call; glibc wraps it from 2.41 on only.
+_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
 
 
 class MachineError(ValueError):
@@ -72,6 +83,93 @@ def peak_resident_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def give_back_freed_memory() -> bool:
+    """Hand the buffers that glibc kept back to the kernel; False where there is no glibc."""
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+    except OSError:
+        return False
+    libc.malloc_trim(0)
+    return True
+
+
+def restart_peak_resident() -> bool:
+    """Let the peak of resident memory begin anew; False where the kernel cannot (not Linux)."""
+    try:
+        _CLEAR_REFS.write_text(_RESET_PEAK)
+    except OSError:
+        return False
+    return True
+
+
+def resident_bytes() -> tuple[int, int]:
+    """Resident memory of this process now, and its peak since it was last restarted. Linux only."""
+    found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE))
+    return int(found["VmRSS"]) * 1024, int(found["VmHWM"]) * 1024
+
+
+class _SchedAttr(ctypes.Structure):
+    """``struct sched_attr`` of <linux/sched/types.h>."""
+
+    _fields_ = (
+        ("size", ctypes.c_uint32),
+        ("sched_policy", ctypes.c_uint32),
+        ("sched_flags", ctypes.c_uint64),
+        ("sched_nice", ctypes.c_int32),
+        ("sched_priority", ctypes.c_uint32),
+        ("sched_runtime", ctypes.c_uint64),
+        ("sched_deadline", ctypes.c_uint64),
+        ("sched_period", ctypes.c_uint64),
+    )
+
+
+def ask_time_slice(slice_s: float) -> bool:
+    """Ask the kernel to let this process run for so long at a time; False where it cannot be asked.
+
+    Processes that wait for each other on shared cores give way to each other once per slice, which
+    is some milliseconds by default. Linux heeds it from 6.12 on, for 0.1 to 100 ms (man sched).
+    """
+    if platform.machine() not in _SCHED_SETATTR:
+        return False
+    attr = _SchedAttr(size=ctypes.sizeof(_SchedAttr), sched_runtime=round(slice_s * 1e9))
+    asked = ctypes.CDLL(None).syscall(_SCHED_SETATTR[platform.machine()], 0, ctypes.byref(attr), 0)
+    return bool(asked == 0)
+
+
 def load_average() -> float:
     """Processes that wanted to run over the last minute."""
     return os.getloadavg()[0]
+
+
+def memory_bytes() -> int:
+    """Memory of this machine, or of the container that this process may not leave."""
+    limit = Path("/sys/fs/cgroup/memory.max")
+    asked = limit.read_text().strip() if limit.is_file() else "max"
+    total = psutil.virtual_memory().total
+    return total if asked == "max" else min(total, int(asked))
+
+
+def gpu_memory_bytes() -> int | None:
+    """Memory of the smallest NVIDIA GPU, as its driver says; None where there is no GPU to use."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    try:
+        handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
+        return min(
+            (int(pynvml.nvmlDeviceGetMemoryInfo(each).total) for each in handles), default=None
+        )
+    except pynvml.NVMLError:
+        return None
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself; elsewhere it is emulated, and slow."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = set(cpuinfo.read_text().split()) if cpuinfo.is_file() else set()
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})

@@ -51,10 +51,13 @@ def write_bytes(content: bytes, path: str | Path) -> None:
     partial.replace(path)
 
 
-def read(paths: Sequence[str | Path], kinds: Sequence[str] = ()) -> list[Row]:
+def read(
+    paths: Sequence[str | Path], kinds: Sequence[str] = (), alike: Sequence[str] = ALIKE
+) -> list[Row]:
     """Read the rows of the given kinds (of all, if none is given) from files.
 
-    Raises ValueError for rows of another schema, and for rows that differ in device or dtype.
+    Raises ValueError for rows of another schema, and for rows that differ in what must be
+    ``alike``: what the reader does not tell apart.
     """
     rows = []
     for path in paths:
@@ -66,7 +69,7 @@ def read(paths: Sequence[str | Path], kinds: Sequence[str] = ()) -> list[Row]:
                 )
             if not kinds or row.kind in kinds:
                 rows.append(row)
-    for key in ALIKE:
+    for key in alike:
         seen = {str(row.setting[key]) for row in rows}
         if len(seen) > 1:
             raise ValueError(

@@ -17,14 +17,18 @@ T = TypeVar("T")
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 ROOT = Path(__file__).parent
-INFRASTRUCTURE = ("__init__", "__main__", "base", "style", "labelling", "notes")
+INFRASTRUCTURE = (
+    *("__init__", "__main__", "base"),
+    *("style", "labelling", "notes"),  # of figures, as are the next
+    *("layouts", "sweeps", "agreement", "networks", "against_size", "crossover_rows"),
+    *("proof", "instruments"),  # of meters
+)
 
 
 def names(package: str) -> list[str]:
-    """Names of the plug-ins in ``moebench/{package}``: every module but the shared ones."""
-    return sorted(
-        path.stem for path in (ROOT / package).glob("*.py") if path.stem not in INFRASTRUCTURE
-    )
+    """Names of the plug-ins in ``moebench.{package}``: every module but the shared ones."""
+    folder = ROOT.joinpath(*package.split("."))
+    return sorted(path.stem for path in folder.glob("*.py") if path.stem not in INFRASTRUCTURE)
 
 
 def options(package: str, name: str) -> type[BaseModel]:
@@ -78,7 +82,7 @@ def load(interface: type[T], name: str) -> type[T]:
 
     Raises ValueError, with the names there are, for a plug-in that does not exist.
     """
-    package = interface.__module__.split(".")[-2]
+    package = ".".join(interface.__module__.split(".")[1:-1])
     if name not in names(package):
         raise ValueError(
             f"unknown {interface.__name__.lower()} {name!r}; "
@@ -97,7 +101,7 @@ def load(interface: type[T], name: str) -> type[T]:
 
 
 def _parse(package: str, name: str) -> ast.Module:
-    return ast.parse((ROOT / package / f"{name}.py").read_text())
+    return ast.parse((ROOT.joinpath(*package.split(".")) / f"{name}.py").read_text())
 
 
 def _constructor(package: str, name: str) -> ast.FunctionDef | None:

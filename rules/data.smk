@@ -8,6 +8,7 @@ rule export_corpus:
         sidecar="results/corpora/{corpus}/corpus.prov.json",
     log:
         "results/logs/export_corpus/{corpus}.log",
+    priority: 200
     conda:
         "../envs/draw.yaml"
     params:
@@ -32,6 +33,7 @@ rule tokenise_corpus:
         sidecar="results/corpora/{corpus}/{tokenizer}/tokens.prov.json",
     log:
         "results/logs/tokenise_corpus/{corpus}_{tokenizer}.log",
+    priority: 200
     conda:
         "../envs/draw.yaml"
     params:

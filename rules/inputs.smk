@@ -1,9 +1,12 @@
 """What rules depend on: from wildcards to inputs, params and threads; and the report's items."""
 
 import os
+import shlex
 
 from moebench import machine, sidecar
+from moebench.energy import readiness
 from moebench.corpora.base import CorpusError
+from moebench.parallel import watch
 from moebench.text import export
 
 
@@ -23,11 +26,21 @@ def check_machine(config):
     ):
         machine.check_threads(config.timing.threads, "timing.threads")
         machine.check_threads(config.training.threads, "training.threads")
+        if config.parallel:
+            machine.check_threads(config.parallel.threads, "parallel.threads")
+            watch.found(shlex.split(config.parallel.launcher)[0])
+        if config.energy is not None:
+            readiness.check(config.energy)
 
 
 def all_cores(wildcards):
     """Every core this run was given, so that a timing job runs alone."""
     return workflow.cores
+
+
+def gpus_of_ranks(wildcards):
+    """One GPU for each rank, where ranks compute on GPUs."""
+    return int(wildcards.ranks) if CONFIG.parallel.communicator == "nccl" else 0
 
 
 def training_threads(wildcards):
@@ -102,11 +115,28 @@ def all_rows():
         f"results/runs/{experiment}/timing/rows.jsonl"
         for experiment in CONFIG.experiments
     ]
-    return trained + timed
+    powered = ["results/runs/energy/rows.jsonl"] if CONFIG.energy else []
+    return trained + timed + layout_rows() + link_rows() + powered
+
+
+def layout_rows():
+    """Rows of every sweep of layouts, one file for each number of ranks."""
+    return [
+        f"results/runs/parallel/sweeps/{sweep}/ranks={ranks}/rows.jsonl"
+        for sweep, ranks in (CONFIG.parallel.jobs if CONFIG.parallel else ())
+    ]
+
+
+def link_rows():
+    """Rows of the collectives, one file for each number of ranks."""
+    return [
+        f"results/runs/parallel/links/ranks={ranks}/rows.jsonl"
+        for ranks in (CONFIG.parallel.link_jobs if CONFIG.parallel else ())
+    ]
 
 
 # The table that has the name of its experiment or room and nothing else.
-MAIN_TABLES = ("runs",)
+MAIN_TABLES = ("runs", "parallel", "energy")
 
 
 def figure_tables(wildcards):
@@ -128,9 +158,25 @@ def compared():
 
 def published_of(experiment):
     """The published numbers that an experiment is compared with."""
-    name = CONFIG.experiments[experiment].published
+    return resource(f"published/{CONFIG.experiments[experiment].published}.csv")
+
+
+def resource(name):
+    """A file that comes with the repository."""
     # Relative, so that a repository that was moved does not look like another one.
-    return os.path.relpath(REPOSITORY / "resources" / "published" / f"{name}.csv")
+    return os.path.relpath(REPOSITORY / "resources" / name)
+
+
+def brought_home():
+    """Energy rows that were measured on other machines, one file for each."""
+    found = (REPOSITORY / "resources" / "measured").glob("*/energy.jsonl.gz")
+    return [os.path.relpath(path) for path in sorted(found)]
+
+
+def estimates(room):
+    """The table of estimated energy, where one is asked for."""
+    asked = getattr(CONFIG, room).estimate
+    return [] if asked is None else f"results/tables/{room}_estimate.csv"
 
 
 def table(name, title):
@@ -142,3 +188,41 @@ def table(name, title):
         subcategory="{experiment}",
         labels={"table": title},
     )
+
+
+def energy_spec():
+    """What is measured in the energy room; what is drawn of it decides nothing."""
+    if CONFIG.energy is None:
+        return {}
+    return CONFIG.energy.model_dump(exclude={"figures", "estimate"})
+
+
+def energy_code():
+    """The code that decides what the energy room measures."""
+    if CONFIG.energy is None:
+        return {}
+    kernels = [f"moebench.kernels.{kernel}" for kernel in CONFIG.energy.kernels]
+    meters = [
+        f"moebench.meters.{meter}"
+        for meter in CONFIG.energy.meters or registry.names("meters")
+    ]
+    return sidecar.code(
+        "moebench.energy.run", "moebench.energy.__main__", *kernels, *meters
+    )
+
+
+def energy_constants():
+    """The declared constants of an estimate."""
+    if CONFIG.energy is None or CONFIG.energy.estimate is None:
+        return {}
+    return CONFIG.energy.estimate.model_dump()
+
+
+def energy_tables():
+    """The tables of the energy room that are wanted for themselves."""
+    if CONFIG.energy is None:
+        return []
+    names = ["energy", "energy_training"]
+    if CONFIG.energy.estimate is not None:
+        names.append("energy_estimate")
+    return [f"results/tables/{name}.csv" for name in names]

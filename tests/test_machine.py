@@ -3,7 +3,10 @@
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
+import psutil
+import pynvml
 import pytest
 
 from moebench import machine
@@ -95,3 +98,40 @@ def test_freed_memory_is_kept_where_there_is_glibc(monkeypatch):
     assert machine.keep_freed_memory() == sys.platform.startswith("linux")
     monkeypatch.setattr(machine.ctypes, "CDLL", no_glibc)
     assert machine.keep_freed_memory() is False
+
+
+def test_memory_is_that_of_the_machine_or_less():
+    assert 0 < machine.memory_bytes() <= psutil.virtual_memory().total
+
+
+@pytest.fixture
+def two_gpus(monkeypatch):
+    """A driver with a GPU of 9 bytes and one of 5."""
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    answers = {
+        "nvmlInit": lambda: None,
+        "nvmlShutdown": lambda: None,
+        "nvmlDeviceGetCount": lambda: 2,
+        "nvmlDeviceGetHandleByIndex": lambda index: index,
+        "nvmlDeviceGetMemoryInfo": lambda handle: SimpleNamespace(total=(9, 5)[handle]),
+    }
+    for name, answer in answers.items():
+        monkeypatch.setattr(pynvml, name, answer)
+
+
+def test_memory_of_gpus_is_that_of_the_smallest(two_gpus):
+    assert machine.gpu_memory_bytes() == 5
+
+
+@pytest.mark.parametrize("hidden", ["", "-1"])
+def test_hidden_gpus_are_none(two_gpus, monkeypatch, hidden):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+    assert machine.gpu_memory_bytes() is None
+
+
+def test_without_a_driver_there_is_no_gpu(two_gpus, monkeypatch):
+    def refuse():
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+
+    monkeypatch.setattr(pynvml, "nvmlInit", refuse)
+    assert machine.gpu_memory_bytes() is None

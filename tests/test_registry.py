@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from moebench import registry
 from moebench.routers.base import Router
 
-PACKAGES = ("routers", "corpora", "tokenizers", "dispatch", "figures")
+PACKAGES = ("routers", "corpora", "tokenizers", "dispatch", "figures", "meters")
 
 PLUG_IN = '''
 """First line.

@@ -9,35 +9,10 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from moebench.analysis.columns import Columns, count, encloses, interval, positive, real, text
+
 CAUSALITIES = ["token-local", "prefix-causal", "batch-coupled", "non-causal"]
 VERDICTS = ["lower", "higher", "tie"]
-
-Columns = dict[str, pa.Column]
-
-
-def _text(nullable: bool = False) -> pa.Column:
-    return pa.Column(str, nullable=nullable)
-
-
-def _count() -> pa.Column:
-    return pa.Column(int, pa.Check.ge(0))
-
-
-def _real(low: float = -np.inf, high: float = np.inf, nullable: bool = False) -> pa.Column:
-    """A finite number within its bounds, or null where that is allowed."""
-    finite = pa.Check(np.isfinite, error="not a finite number")
-    return pa.Column(float, [finite, pa.Check.in_range(low, high)], nullable=nullable)
-
-
-def _positive() -> pa.Column:
-    return pa.Column(float, [pa.Check.gt(0), pa.Check.lt(np.inf)])
-
-
-def _interval(quantity: str, low: float = 0) -> Columns:
-    return {
-        f"{quantity}_low": _real(low, nullable=True),
-        f"{quantity}_high": _real(low, nullable=True),
-    }
 
 
 def _conserves_tokens(table: pd.DataFrame) -> "pd.Series[bool]":
@@ -51,11 +26,7 @@ def _parts_fit_whole(table: pd.DataFrame) -> "pd.Series[bool]":
 
 
 def _encloses(quantity: str) -> pa.Check:
-    def ordered(table: pd.DataFrame) -> "pd.Series[bool]":
-        low, value, high = (table[quantity + end] for end in ("_low", "", "_high"))
-        return low.isna() & high.isna() | (low <= value) & (value <= high)
-
-    return pa.Check(ordered, error=f"{quantity} is not within its interval")
+    return encloses(quantity, f"{quantity}_low", f"{quantity}_high")
 
 
 CONSERVATION = pa.Check(
@@ -64,36 +35,36 @@ CONSERVATION = pa.Check(
 PARTS = pa.Check(_parts_fit_whole, error="the parts of a step take longer than the step")
 
 ARM: Columns = {
-    "router": _text(),
-    "capacity_factor": _real(0, nullable=True),
-    "num_experts": _count(),
-    "dim": _count(),
-    "num_layers": _count(),
+    "router": text(),
+    "capacity_factor": real(0, nullable=True),
+    "num_experts": count(),
+    "dim": count(),
+    "num_layers": count(),
     "top_k": pa.Column("Int64", pa.Check.ge(1), nullable=True),
-    "num_params": _count(),
-    "num_active_params": _count(),
+    "num_params": count(),
+    "num_active_params": count(),
 }
 SPEED: Columns = {
-    "train_tokens_per_s": _positive(),
-    "train_time_s": _positive(),
-    "train_tokens": _count(),
-    "forward_s": _real(0),
-    "backward_s": _real(0),
-    "optimiser_s": _real(0),
+    "train_tokens_per_s": positive(),
+    "train_time_s": positive(),
+    "train_tokens": count(),
+    "forward_s": real(0),
+    "backward_s": real(0),
+    "optimiser_s": real(0),
 }
 BALANCE: Columns = {
-    "drop_rate": _real(0, 1, nullable=True),
-    "unrouted_rate": _real(0, 1, nullable=True),
-    "load_cv": _real(0, nullable=True),
-    "load_cv_routed": _real(0, nullable=True),
-    "max_vio": _real(0, nullable=True),
-    "max_vio_routed": _real(0, nullable=True),
-    "gate_entropy_nats": _real(0, nullable=True),
+    "drop_rate": real(0, 1, nullable=True),
+    "unrouted_rate": real(0, 1, nullable=True),
+    "load_cv": real(0, nullable=True),
+    "load_cv_routed": real(0, nullable=True),
+    "max_vio": real(0, nullable=True),
+    "max_vio_routed": real(0, nullable=True),
+    "gate_entropy_nats": real(0, nullable=True),
 }
 QUALITY: Columns = {
-    "val_nll_nats": _real(0),
-    "val_ppl": _real(1),
-    "val_bits_per_byte": _real(0),
+    "val_nll_nats": real(0),
+    "val_ppl": real(1),
+    "val_bits_per_byte": real(0),
 }
 KIND: Columns = {
     "causality": pa.Column(str, pa.Check.isin(CAUSALITIES)),
@@ -101,7 +72,7 @@ KIND: Columns = {
 }
 
 TIMED_STEPS = pa.DataFrameSchema(
-    {"cell": _text(), "round": _count(), **SPEED},
+    {"cell": text(), "round": count(), **SPEED},
     checks=[CONSERVATION, PARTS],
     coerce=True,
     name="timed steps",
@@ -109,12 +80,12 @@ TIMED_STEPS = pa.DataFrameSchema(
 
 RUNS = pa.DataFrameSchema(
     {
-        "experiment": _text(),
+        "experiment": text(),
         **ARM,
         "seed": pa.Column(int),
         **QUALITY,
         **SPEED,
-        "num_timed_steps": _count(),
+        "num_timed_steps": count(),
         **BALANCE,
         **KIND,
     },
@@ -126,21 +97,21 @@ RUNS = pa.DataFrameSchema(
 SUMMARY = pa.DataFrameSchema(
     {
         **ARM,
-        "num_seeds": _count(),
+        "num_seeds": count(),
         "val_nll_nats": QUALITY["val_nll_nats"],
-        **_interval("val_nll_nats", low=-np.inf),
+        **interval("val_nll_nats", low=-np.inf),
         "val_ppl": QUALITY["val_ppl"],
-        **_interval("val_ppl"),
+        **interval("val_ppl"),
         "val_bits_per_byte": QUALITY["val_bits_per_byte"],
         "train_tokens_per_s": SPEED["train_tokens_per_s"],
-        **_interval("train_tokens_per_s"),
+        **interval("train_tokens_per_s"),
         **{name: SPEED[name] for name in SPEED if name != "train_tokens_per_s"},
-        "num_timed_steps": _count(),
-        "peak_resident_bytes": _count(),
+        "num_timed_steps": count(),
+        "peak_resident_bytes": count(),
         **BALANCE,
         **KIND,
         "on_frontier": pa.Column(bool),
-        "p_on_frontier": _real(0, 1, nullable=True),
+        "p_on_frontier": real(0, 1, nullable=True),
     },
     checks=[CONSERVATION, *map(_encloses, ("val_nll_nats", "val_ppl", "train_tokens_per_s"))],
     coerce=True,
@@ -149,11 +120,11 @@ SUMMARY = pa.DataFrameSchema(
 
 CURVES = pa.DataFrameSchema(
     {
-        "router": _text(),
+        "router": text(),
         "capacity_factor": ARM["capacity_factor"],
         "seed": pa.Column(int),
         "step": pa.Column(int, pa.Check.ge(1)),
-        "quantity": _text(),
+        "quantity": text(),
         "value": pa.Column(float),
     },
     coerce=True,
@@ -162,19 +133,19 @@ CURVES = pa.DataFrameSchema(
 
 CONTRASTS = pa.DataFrameSchema(
     {
-        "factor": _text(),
-        "router_a": _text(),
-        "router_b": _text(),
+        "factor": text(),
+        "router_a": text(),
+        "router_b": text(),
         "capacity_factor_a": ARM["capacity_factor"],
         "capacity_factor_b": ARM["capacity_factor"],
-        "value_a": _text(),
-        "value_b": _text(),
-        "num_seeds": _count(),
-        "val_nll_difference_nats": _real(),
-        **_interval("val_nll_difference_nats", low=-np.inf),
-        "family": _text(),
-        "p_value": _real(0, 1, nullable=True),
-        "p_value_holm": _real(0, 1, nullable=True),
+        "value_a": text(),
+        "value_b": text(),
+        "num_seeds": count(),
+        "val_nll_difference_nats": real(),
+        **interval("val_nll_difference_nats", low=-np.inf),
+        "family": text(),
+        "p_value": real(0, 1, nullable=True),
+        "p_value_holm": real(0, 1, nullable=True),
         "verdict": pa.Column(str, pa.Check.isin(VERDICTS), nullable=True),
     },
     checks=[_encloses("val_nll_difference_nats")],
@@ -184,26 +155,26 @@ CONTRASTS = pa.DataFrameSchema(
 
 COMPARISON = pa.DataFrameSchema(
     {
-        "capacity_factor": _positive(),
-        "router": _text(),
-        "published_router": _text(),
+        "capacity_factor": positive(),
+        "router": text(),
+        "published_router": text(),
         "causality": KIND["causality"],
-        "claimed_rank": _count(),
-        "published_rank": _count(),
-        "rank": _count(),
-        "rank_from": _count(),
-        "rank_to": _count(),
+        "claimed_rank": count(),
+        "published_rank": count(),
+        "rank": count(),
+        "rank_from": count(),
+        "rank_to": count(),
         "is_consistent": pa.Column(bool),
-        "tied_with": _text(nullable=True),
-        "published_val_ppl": _real(1),
-        "val_ppl": _real(1),
-        **_interval("val_ppl"),
-        "published_speed_rank": _count(),
-        "speed_rank": _count(),
-        "published_tokens_per_s": _positive(),
-        "corrected_tokens_per_s_with_validation": _positive(),
-        "train_tokens_per_s": _positive(),
-        "source": _text(),
+        "tied_with": text(nullable=True),
+        "published_val_ppl": real(1),
+        "val_ppl": real(1),
+        **interval("val_ppl"),
+        "published_speed_rank": count(),
+        "speed_rank": count(),
+        "published_tokens_per_s": positive(),
+        "corrected_tokens_per_s_with_validation": positive(),
+        "train_tokens_per_s": positive(),
+        "source": text(),
     },
     coerce=True,
     name="comparison with published numbers",

@@ -24,11 +24,13 @@ class Figure(ABC):
 
     ``columns`` names the tables a figure draws and the columns it needs of each; it is a literal,
     because the workflow reads it from the source to know the figure's inputs. ``keys`` names the
-    columns that tell the rows of a table apart, where the drawing relies on it.
+    columns that tell the rows of a table apart, where the drawing relies on it; ``may_be_empty``
+    the tables without which there is still something to draw.
     """
 
     columns: ClassVar[dict[str, tuple[str, ...]]]
     keys: ClassVar[dict[str, tuple[str, ...]]] = {}
+    may_be_empty: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def draw(self, tables: Tables) -> Canvas:
@@ -64,7 +66,7 @@ def check(figure: Figure, tables: Tables) -> None:
                 f"figure {name}: table {table!r} has no column {', '.join(missing)}; "
                 f"it has {', '.join(tables[table].columns)}"
             )
-        if tables[table].empty:
+        if tables[table].empty and table not in figure.may_be_empty:
             raise ValueError(
                 f"figure {name}: table {table!r} has no rows; run the experiment first"
             )

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from moebench.figures import style
 
-LINE_CHARACTERS = 138
+LINE_CHARACTERS = 130
 
 
 def join(names: Iterable[str]) -> str:

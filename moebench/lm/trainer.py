@@ -61,7 +61,7 @@ class Trainer:
 
     def backward(self, loss: Loss) -> None:
         """Gradients of all parameters."""
-        loss.total.backward()  # type: ignore[no-untyped-call]
+        loss.total.backward()
 
     def update(self) -> Tensor:
         """Clip, step, forget the gradients; returns the gradient's norm before clipping."""

@@ -1,7 +1,16 @@
 """The config and the runs it asks for: parsed once, strictly, into frozen specs."""
 
+from moebench.spec.energy import (
+    PUBLISHED_SHAPES,
+    EnergySpec,
+    EstimateSpec,
+    LearningSpec,
+    ShapeSpec,
+    WindowSpec,
+)
 from moebench.spec.expansion import expand, parse
 from moebench.spec.kinds import BASELINES
+from moebench.spec.layout_jobs import LayoutCellSpec, LinksJob, ProtocolSpec, SweepJob
 from moebench.spec.models import (
     ROUTED_ONLY,
     Config,
@@ -12,19 +21,34 @@ from moebench.spec.models import (
     TimingSpec,
     TrainingSpec,
 )
+from moebench.spec.parallel import LinkSpec, ParallelSpec
 from moebench.spec.problems import ConfigError
+from moebench.spec.sweeps import SweepSpec
 
 __all__ = [
     "BASELINES",
+    "PUBLISHED_SHAPES",
     "ROUTED_ONLY",
     "Config",
     "ConfigError",
     "CorpusSpec",
+    "EnergySpec",
+    "EstimateSpec",
     "ExperimentSpec",
+    "LayoutCellSpec",
+    "LinkSpec",
+    "LinksJob",
+    "LearningSpec",
     "ModelSpec",
+    "ParallelSpec",
+    "ProtocolSpec",
     "RunSpec",
+    "SweepJob",
+    "SweepSpec",
+    "ShapeSpec",
     "TimingSpec",
     "TrainingSpec",
+    "WindowSpec",
     "expand",
     "parse",
 ]

@@ -16,6 +16,7 @@ from moebench.spec.models import (
     RunSpec,
     TrainingSpec,
 )
+from moebench.spec.parallel import misfits
 from moebench.spec.problems import ConfigError, Problem, problem, unknown
 
 Swept = dict[str, Any]  # dotted key under model or training: its value at one point of a sweep
@@ -34,6 +35,8 @@ def parse(raw: Mapping[str, Any]) -> Config:
         for part in ("model", "training")
         for each in _misfits(config, name, part, swept)
     ]
+    if config.parallel is not None:
+        problems += misfits(config.parallel)
     if problems:
         raise ConfigError(problems)
     return config

@@ -16,6 +16,8 @@ PLUG_INS = {
     "corpora": ("Corpora", "`corpora.<name>`, beside `source`"),
     "tokenizers": ("Tokenizers", "`tokenizers.<tokenizer>`"),
     "dispatch": ("Dispatch", None),
+    "kernels": ("Kernels", None),
+    "meters": ("Meters", "`energy.meters.<meter>`"),
     "figures": ("Figures", None),
 }
 HEADER = ("key", "type", "default", "unit", "meaning")
@@ -61,6 +63,9 @@ def _keys(schema: Schema, definitions: Schema, prefix: str) -> Iterator[tuple[st
         inner, path = _spec_below(field, definitions), f"{prefix}{key}"
         if inner is None:
             yield _row(path, field, key in required)
+        elif "anyOf" in field:
+            yield _row(path, {**field, "kind": "the keys below, or null"}, key in required)
+            yield from _keys(inner, definitions, f"{path}.")
         elif "$ref" in field:
             yield from _keys(inner, definitions, f"{path}.")
         else:
@@ -72,8 +77,14 @@ def _spec_below(field: Schema, definitions: Schema) -> Schema | None:
     """The spec that a key holds, or that each name under it holds; None for a plain value."""
     if "kind" in field:
         return None
-    reference = field.get("$ref") or _values(field).get("$ref")
+    reference = _reference(field) or _reference(_values(field))
     return None if reference is None else definitions[reference.rpartition("/")[2]]
+
+
+def _reference(field: Schema) -> str | None:
+    """Where the spec of a field is defined, which may be one of its alternatives."""
+    alternatives = (field, *field.get("anyOf", ()))
+    return next((str(each["$ref"]) for each in alternatives if "$ref" in each), None)
 
 
 def _values(field: Schema) -> Schema:

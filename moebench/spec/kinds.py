@@ -32,7 +32,7 @@ def unit(name: str) -> dict[str, JsonValue]:
 
 
 def _file_in(package: str) -> WithJsonSchema:
-    return _kind(f"name of a file in moebench/{package}")
+    return _kind(f"name of a file in moebench/{package.replace('.', '/')}")
 
 
 def distinct(values: list[Any]) -> list[Any]:
@@ -70,6 +70,12 @@ DispatchName = Annotated[str, _exists_in("dispatch"), _file_in("dispatch")]
 CorpusSource = Annotated[str, _exists_in("corpora"), _file_in("corpora")]
 TokenizerName = Annotated[str, _exists_in("tokenizers"), _file_in("tokenizers")]
 FigureName = Annotated[str, _exists_in("figures"), _file_in("figures")]
+LayoutName = Annotated[str, _exists_in("parallel.layouts"), _file_in("parallel.layouts")]
+CommunicatorName = Annotated[
+    str, _exists_in("parallel.communicators"), _file_in("parallel.communicators")
+]
+KernelName = Annotated[str, _exists_in("kernels"), _file_in("kernels")]
+MeterName = Annotated[str, _exists_in("meters"), _file_in("meters")]
 BaselineName = Annotated[
     str,
     AfterValidator(lambda name: one_of(name, BASELINES)),

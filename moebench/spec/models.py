@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from moebench import registry
 from moebench.spec.base import RoomSpec, Spec
+from moebench.spec.energy import EnergySpec
 from moebench.spec.kinds import (
     BASELINES,
     BaselineName,
@@ -29,6 +30,7 @@ from moebench.spec.kinds import (
     drawing,
     unit,
 )
+from moebench.spec.parallel import ParallelSpec
 from moebench.spec.problems import check_options, one_of
 
 # Keys that mean nothing to a model without a gate.
@@ -253,6 +255,12 @@ class Config(Spec):
     timing: TimingSpec = Field(TimingSpec(), description="how speed is measured")
     experiments: dict[Name, ExperimentSpec] = Field(
         description="what to run, by a name of your choice"
+    )
+    parallel: ParallelSpec | None = Field(
+        None, description="experts replicated, sharded or distributed over ranks"
+    )
+    energy: EnergySpec | None = Field(
+        None, description="inferences per second and per joule, mixtures against dense networks"
     )
 
     @field_validator("tokenizers")

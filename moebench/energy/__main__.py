@@ -1,0 +1,38 @@
+"""``python -m moebench.energy``: one process of a sweep, as the sweep itself starts it."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from moebench.energy.state import State
+from moebench.energy.worker import Worker
+from moebench.spec.energy import EnergySpec
+
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    folder: Annotated[Path, typer.Argument(help="state of the sweep")],
+    process: Annotated[int, typer.Argument(help="which of its processes")],
+    stop_after_s: Annotated[float | None, typer.Option(help="start no window after this")] = None,
+) -> None:
+    """Measure the blocks of one process; what the machine cannot do is one line and exit code 1."""
+    start_s = time.monotonic()
+
+    def is_over() -> bool:
+        return stop_after_s is not None and time.monotonic() - start_s > stop_after_s
+
+    state = State(folder)
+    plan = state.plan()
+    try:
+        Worker(EnergySpec(**plan["spec"]), state, plan["code"], is_over).work(process)
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    app()

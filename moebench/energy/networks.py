@@ -1,0 +1,66 @@
+"""The networks that are compared: a mixture of perceptrons, and dense ones sized after it.
+
+Shapes: B rows, D = 784 features, E experts, K choices of a row, C = 10 classes.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from moebench.energy.sizes import NUM_CLASSES, NUM_FEATURES, width_of
+from moebench.kernels.base import Experts, Kernel
+from moebench.registry import load
+from moebench.spec.energy import NetworkName, ShapeSpec
+
+
+class Mixture(nn.Module):
+    """A gate, experts, and the kernel that runs them: top-k logits, softmax over these.
+
+    As published: no noise, no balance loss, no capacity, nothing dropped.
+    """
+
+    def __init__(self, shape: ShapeSpec, kernel: str):
+        super().__init__()
+        self.top_k = shape.top_k
+        self.gate = nn.Linear(NUM_FEATURES, shape.num_experts)
+        hidden = [shape.width] * shape.num_layers
+        self.experts = Experts(shape.num_experts, [NUM_FEATURES, *hidden, NUM_CLASSES])
+        self.kernel = load(Kernel, kernel)()
+
+    def choices(self, x_BD: Tensor) -> tuple[Tensor, Tensor]:
+        """Weight and number of the K experts of each row, both (B, K)."""
+        logit_BK, expert_BK = self.gate(x_BD).topk(self.top_k, dim=-1)
+        return logit_BK.softmax(dim=-1), expert_BK
+
+    def forward(self, x_BD: Tensor) -> Tensor:
+        """Class scores of each row, shape (B, C)."""
+        weight_BK, expert_BK = self.choices(x_BD)
+        return self.kernel(x_BD, expert_BK, weight_BK, self.experts)
+
+    def num_touched(self, x_BD: Tensor) -> int:
+        """Different experts that a batch chooses."""
+        return len(torch.unique(self.choices(x_BD)[1]))
+
+
+class Dense(nn.Sequential):
+    """A perceptron with ReLUs between its layers."""
+
+    def __init__(self, width: int, num_layers: int):
+        dims = [NUM_FEATURES, *[width] * num_layers]
+        layers: list[nn.Module] = []
+        for put, out in zip(dims, dims[1:], strict=False):
+            layers += [nn.Linear(put, out), nn.ReLU()]
+        super().__init__(*layers, nn.Linear(width, NUM_CLASSES))
+
+
+def build(network: NetworkName, shape: ShapeSpec, kernel: str = "grouped") -> Mixture | Dense:
+    """A network of one size with its first weights; those of a mixture do not know the kernel."""
+    if network == "moe":
+        return Mixture(shape, kernel)
+    return Dense(width_of(network, shape), shape.num_layers)
+
+
+def seeded(network: NetworkName, shape: ShapeSpec, seed: int) -> Mixture | Dense:
+    """A network whose first weights are those of the seed, whatever was drawn before."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return build(network, shape)

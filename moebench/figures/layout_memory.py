@@ -1,0 +1,79 @@
+"""How much memory does a rank need? Measured against predicted, the rank that needs most."""
+
+import pandas as pd
+from matplotlib.figure import Figure as Canvas
+
+from moebench.figures import agreement, layouts, style
+from moebench.figures.base import Figure, Tables
+from moebench.figures.notes import write_below
+
+MIB = 2**20
+
+
+class LayoutMemory(Figure):
+    """One marker per cell: weights, activations and buffers of the fullest rank."""
+
+    columns = {
+        "parallel": (
+            "layout",
+            "direction",
+            "oversubscribed",
+            "peak_memory_bytes",
+            "predicted_memory_bytes",
+        )
+    }
+
+    def draw(self, tables: Tables) -> Canvas:
+        """Draw predicted against measured memory, a panel per direction."""
+        cells = _positive(tables["parallel"])
+        directions = [name for name in layouts.DIRECTIONS if name in set(cells["direction"])]
+        canvas = Canvas(figsize=(style.WIDTH_IN, 6.3))
+        grid = canvas.subplots(
+            1, max(1, len(directions)), squeeze=False,
+            gridspec_kw={"left": 0.095, "right": 0.985, "top": 0.94, "bottom": 0.31},
+        )[0]  # fmt: skip
+        for axes, direction in zip(grid, directions, strict=False):
+            agreement.scatter(axes, cells[cells["direction"] == direction])
+            axes.set_title(layouts.DIRECTIONS[direction])
+            axes.set_xlabel("measured peak of the fullest rank in MiB")
+        grid[0].set_ylabel("predicted in MiB")
+        canvas.legend(
+            handles=layouts.handles(cells["layout"]), loc="upper center",
+            bbox_to_anchor=(0.53, 0.215), ncols=3,
+        )  # fmt: skip
+        write_below(canvas, _note(tables["parallel"]))
+        return canvas
+
+    def caption(self, tables: Tables) -> str:
+        """Name the layouts that need most and least at the largest cell."""
+        text = ["Memory of the fullest rank beyond what its process held before, and predicted."]
+        cells = _positive(tables["parallel"])
+        if len(cells):
+            need = cells.groupby("layout")["measured"].max().sort_values()
+            text.append(
+                f"The largest cell needs least with {layouts.label(need.index[0])}, "
+                f"{need.iloc[0]:.2g} MiB, most with {layouts.label(need.index[-1])}, "
+                f"{need.iloc[-1]:.2g} MiB."
+            )
+        return " ".join([*text, *_note(tables["parallel"])])
+
+
+def _positive(table: pd.DataFrame) -> pd.DataFrame:
+    cells = table[(table["peak_memory_bytes"] > 0) & (table["predicted_memory_bytes"] > 0)]
+    return cells.assign(
+        measured=cells["peak_memory_bytes"] / MIB,
+        predicted=cells["predicted_memory_bytes"] / MIB,
+        is_hollow=cells["oversubscribed"],
+    )
+
+
+def _note(table: pd.DataFrame) -> list[str]:
+    notes = [f"Line: equal; band: within {agreement.WITHIN:.0%}."]
+    if table["oversubscribed"].any():
+        notes.append("Hollow: more ranks than cores.")
+    num_absent = len(table) - len(_positive(table))
+    if num_absent:
+        notes.append(
+            f"{num_absent} cells are not drawn: they fit into memory that the process held already."
+        )
+    return notes

@@ -1,0 +1,1 @@
+"""One MoE layer laid out over ranks in several ways, equal in what they compute."""

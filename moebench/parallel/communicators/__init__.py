@@ -1,0 +1,1 @@
+"""Communicators by file name: ``mpi``, ``gloo``, ``nccl``."""

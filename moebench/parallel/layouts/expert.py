@@ -1,0 +1,182 @@
+"""Expert parallel: rows are sent to the ranks that hold their experts, and answers come back."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from moebench.parallel.communicators.base import Alone, Communicator
+from moebench.parallel.differentiable import all_rows, exchanged_rows, own_rows, replicated, summed
+from moebench.parallel.experts import ExpertShare, assignments
+from moebench.parallel.footprint import (
+    INDEX_BYTES,
+    Part,
+    answer_bytes,
+    gate_numbers,
+    parameters_bytes,
+    routing_bytes,
+)
+from moebench.parallel.layouts.base import Layout, Memory, Traffic
+from moebench.parallel.network import Cell, share, share_sizes
+from moebench.parallel.trace import Message
+from moebench.parallel.weights import Weights
+
+
+class ExpertParallel(Layout):
+    """Each rank routes its own rows of the batch; three all-to-alls carry counts, rows and answers.
+
+    Any number of experts a rank (GShard, arXiv:2006.16668, section 3.2, without its capacity). The
+    batch is split at the start and gathered at the end, as the interface has it.
+    """
+
+    is_distributed = True
+    experts: ExpertShare
+
+    def __init__(self, weights: Weights, communicator: Communicator):
+        self.exchange, self.hidden_group = self._groups(communicator)
+        D = self.exchange.world_size
+        self.held = [share(weights.network.num_experts, D, rank) for rank in range(D)]
+        super().__init__(weights, communicator)
+
+    @classmethod
+    def hidden_ranks(cls, world_size: int) -> int:
+        """Ranks that share the hidden units of the same experts."""
+        return 1
+
+    def forward(self, x_BF: Tensor) -> Tensor:
+        """Route own rows, send them out, answer those that come in, get the answers back."""
+        group, network = self.exchange, self.network
+        num_rows = share_sizes(len(x_BF), group.world_size)
+        x_RF, gate_EF, gate_bias_E = own_rows(group, x_BF, num_rows, self.gate_EF, self.gate_bias_E)
+        x_RF, gate_EF, gate_bias_E = replicated(self.hidden_group, x_RF, gate_EF, gate_bias_E)
+        routing = self._route(x_RF, gate_EF, gate_bias_E)
+        order_N, load = assignments(routing.expert_BK, network.num_experts)
+        row_N = order_N // network.top_k
+        x_NF = x_RF.index_select(0, row_N)
+        weight_N = routing.weight_BK.flatten().index_select(0, order_N)
+        self.trace.mark("dispatch")
+        y_NO = self._answer(x_NF, load) * weight_N.unsqueeze(1)
+        y_RO = y_NO.new_zeros(len(x_RF), network.output_dim).index_add(0, row_N, y_NO)
+        self.trace.mark("dispatch")
+        return all_rows(group, summed(self.hidden_group, y_RO), num_rows, is_partial=False)
+
+    def _answer(self, x_NF: Tensor, load: list[int]) -> Tensor:
+        """Answers of the experts, wherever they are, to rows in the order of experts."""
+        group = self.exchange
+        send = [load[experts.start : experts.stop] for experts in self.held]
+        come_WL = self._exchange_counts(send, len(self.held[0]))
+        send_rows = [sum(counts) for counts in send]
+        receive_rows = [sum(counts) for counts in come_WL]
+        come_NF = exchanged_rows(group, x_NF, send_rows, receive_rows)
+        L = len(self.experts.experts)
+        y_NO = self._answer_own(come_NF, [counts[:L] for counts in come_WL])
+        return exchanged_rows(group, y_NO, receive_rows, send_rows)
+
+    def _exchange_counts(self, send: Sequence[Sequence[int]], most: int) -> list[list[int]]:
+        """Rows that each rank has for each expert here; the first rank holds most experts."""
+        padded = [[*counts, *[0] * (most - len(counts))] for counts in send]
+        count_WL = torch.tensor(padded, device=self.communicator.device)
+        counts: list[list[int]] = self.exchange.all_to_all(count_WL).tolist()
+        return counts
+
+    def _answer_own(self, come_NF: Tensor, come_WL: list[list[int]]) -> Tensor:
+        """Answer rows that lie rank by rank, and in each rank's in the order of experts."""
+        L = len(self.experts.experts)
+        num_rows = [sum(counts) for counts in zip(*come_WL, strict=True)]
+        if L < 2:
+            self.trace.mark("dispatch")
+            y_NO = self.experts.answer(come_NF, num_rows)
+            self.trace.mark("experts")
+            return y_NO
+        expert_L = torch.arange(L, device=come_NF.device).repeat(len(come_WL))
+        count = torch.tensor(come_WL, device=come_NF.device).flatten()
+        order_N = expert_L.repeat_interleave(count).argsort(stable=True)
+        x_NF = come_NF.index_select(0, order_N)
+        self.trace.mark("dispatch")
+        y_NO = self.experts.answer(x_NF, num_rows)
+        self.trace.mark("experts")
+        return y_NO.new_empty(y_NO.shape).index_copy(0, order_N, y_NO)
+
+    @classmethod
+    def communication(cls, cell: Cell, rank: int, expert_BK: Tensor) -> Traffic:
+        """Counts, rows, answers and the output's rows; backward the gradients of all but counts."""
+        network, size = cell.network, cell.itemsize
+        T = cls.hidden_ranks(cell.world_size)
+        D, F, O = cell.world_size // T, network.feature_dim, network.output_dim  # noqa: E741
+        own, sent, come = _flows(expert_BK, network.num_experts, D, rank // T)
+        most = len(share(network.num_experts, D, 0))
+        gate = gate_numbers(network)
+        hidden_forward = [Message("all_reduce", size * own * O, T)] if T > 1 else []
+        hidden_backward = [Message("all_reduce", size * (own * F + gate), T)] if T > 1 else []
+        if D == 1:
+            return Traffic(forward=hidden_forward, backward=hidden_backward)
+        return Traffic(
+            forward=[
+                Message("all_to_all", INDEX_BYTES * most * (D - 1), D),
+                Message("all_to_all", size * sent * F, D),
+                Message("all_to_all", size * come * O, D),
+                *hidden_forward,
+                Message("all_gather", size * own * O, D),
+            ],
+            backward=[
+                Message("all_to_all", size * sent * O, D),
+                Message("all_to_all", size * come * F, D),
+                *hidden_backward,
+                Message("all_gather", size * own * F, D),
+                Message("all_reduce", size * gate, D),
+            ],
+        )
+
+    @classmethod
+    def memory(cls, cell: Cell, rank: int, expert_BK: Tensor) -> Memory:
+        """A share of the experts, own rows, and the rows that come in."""
+        network, size = cell.network, cell.itemsize
+        T = cls.hidden_ranks(cell.world_size)
+        D, F, O = cell.world_size // T, network.feature_dim, network.output_dim  # noqa: E741
+        own, sent, come = _flows(expert_BK, network.num_experts, D, rank // T)
+        kept = own * network.top_k - sent
+        part = Part(
+            num_experts=len(share(network.num_experts, D, rank // T)),
+            num_hidden=len(share(network.hidden_dim, T, rank % T)),
+            adds_bias=rank % T == 0,
+        )
+        dispatched = (sent + kept) * (F + 1 + O) + 2 * own * O
+        sorted_rows = (come + kept) * (F + 2 * O) if part.num_experts > 1 else 0
+        received = (come + kept) * F + (sent + kept) * O + cell.batch_size * O
+        return Memory(
+            weights_bytes=parameters_bytes(cell, part),
+            activations_bytes=routing_bytes(cell, own)
+            + size * (dispatched + sorted_rows)
+            + answer_bytes(cell, part, come + kept),
+            buffers_bytes=size * received if D > 1 else 0,
+        )
+
+    @classmethod
+    def num_idle_ranks(cls, cell: Cell) -> int:
+        """Ranks left over where there are fewer experts than ranks."""
+        T = cls.hidden_ranks(cell.world_size)
+        D = cell.world_size // T
+        busy = min(D, cell.network.num_experts) * min(T, cell.network.hidden_dim)
+        return cell.world_size - busy
+
+    @classmethod
+    def _groups(cls, communicator: Communicator) -> tuple[Communicator, Communicator]:
+        """The ranks that rows are exchanged with, and those that share this rank's experts."""
+        return communicator, Alone()
+
+    def _share(self, weights: Weights) -> ExpertShare:
+        network, across, within = weights.network, self.exchange, self.hidden_group
+        hidden = share(network.hidden_dim, within.world_size, within.rank)
+        return ExpertShare.of(weights, self.held[across.rank], hidden, adds_bias=within.rank == 0)
+
+
+def _flows(expert_BK: Tensor, num_experts: int, D: int, mine: int) -> tuple[int, int, int]:
+    """Rows of the batch that rank ``mine`` of D owns, and assignments that leave and reach it."""
+    owner_E = torch.tensor([d for d in range(D) for _ in share(num_experts, D, d)])
+    to_BK = owner_E[expert_BK]
+    rows = share(len(expert_BK), D, mine)
+    is_own_B1 = torch.zeros(len(expert_BK), 1, dtype=torch.bool)
+    is_own_B1[rows.start : rows.stop] = True
+    sent = int((is_own_B1 & (to_BK != mine)).sum())
+    come = int((~is_own_B1 & (to_BK == mine)).sum())
+    return len(rows), sent, come

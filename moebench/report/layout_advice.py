@@ -1,0 +1,113 @@
+"""Advice: which layout to take on this machine, and what would have to change for another."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from moebench.figures import layouts
+from moebench.figures.notes import join
+
+SETTING = ["world_size", "direction"]
+MOST_BORDERS = 3  # named in a sentence, of the widths of a panel
+
+
+def advice(regimes: pd.DataFrame, borders: pd.DataFrame, predictions: pd.DataFrame) -> list[str]:
+    """One or two sentences per number of ranks and direction."""
+    sentences = []
+    for (ranks, direction), sizes in regimes.groupby(SETTING, sort=True):
+        sentences.append(_winners(f"{ranks}", str(direction), sizes))
+        here = (borders["world_size"] == ranks) & (borders["direction"] == direction)
+        sentences += _would_change(borders[here])
+    return [*sentences, *_with_own_cores(predictions)]
+
+
+def _winners(ranks: str, direction: str, sizes: pd.DataFrame) -> str:
+    """Who wins how often, and where each winner's sizes lie."""
+    clear = sizes[~sizes["is_tie"]]
+    won = [
+        f"{layouts.label(name)} at {len(clear[clear['fastest_layout'] == name])}"
+        f" ({_extent(clear[clear['fastest_layout'] == name])})"
+        for name in clear["fastest_layout"].value_counts().index
+    ]
+    ties = sizes[sizes["is_tie"]]
+    if len(ties):
+        won.append(f"a tie at {len(ties)}")
+    crowded = ", which share cores" if sizes["oversubscribed"].all() else ""
+    return (
+        f"At {ranks} {'rank' if ranks == '1' else 'ranks'}{crowded}, "
+        f"{layouts.DIRECTIONS[direction]}, the fastest of {len(sizes)} measured sizes: "
+        f"{'; '.join(won)}."
+    )
+
+
+def _extent(sizes: pd.DataFrame) -> str:
+    words = [
+        f"{name} {_range(sizes[column])}"
+        for name, column in (("batch", "batch_size"), ("width", "feature_dim"))
+    ]
+    return ", ".join(words)
+
+
+def _range(values: "pd.Series[int]") -> str:
+    low, high = values.min(), values.max()
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _would_change(grid: pd.DataFrame) -> Iterator[str]:
+    """Batches at which the model expects another layout to take over, at some widths."""
+    fixed = ["num_experts", "top_k", "communicator", "backend", "hidden_dim", "output_dim"]
+    for key, panel in grid.groupby(fixed, sort=True):
+        found = list(_takeovers(panel))
+        experts, top_k = key[0], key[1]
+        if found:
+            yield (
+                f"The model puts the border, for {experts} experts and top-k {top_k}, at "
+                f"{join(found)}."
+            )
+        else:
+            names = layouts.order(panel["predicted_fastest_layout"])
+            yield (
+                f"For {experts} experts and top-k {top_k} the model expects no change with the "
+                f"batch between {_range(panel['batch_size'])}: "
+                f"{join([layouts.label(name) for name in names])}."
+            )
+
+
+def _takeovers(panel: pd.DataFrame) -> Iterator[str]:
+    widths = sorted(panel["feature_dim"].unique())
+    chosen = dict.fromkeys((widths[0], widths[len(widths) // 2], widths[-1]))
+    for width in list(chosen)[:MOST_BORDERS]:
+        line = panel[panel["feature_dim"] == width].sort_values("batch_size")
+        names, batches = list(line["predicted_fastest_layout"]), list(line["batch_size"])
+        for before, after, batch in zip(names, names[1:], batches[1:], strict=False):
+            if before != after:
+                yield (
+                    f"batch {batch} and width {width} ({layouts.label(after)} instead of "
+                    f"{layouts.label(before)} from there on)"
+                )
+                break
+
+
+def _with_own_cores(predictions: pd.DataFrame) -> Iterator[str]:
+    """What the model expects where every rank has a core and a link of its own."""
+    for (link, direction), group in predictions[predictions["scaling"] == "fixed"].groupby(
+        ["link", "direction"], sort=False
+    ):
+        fastest = group.loc[group.groupby("world_size")["predicted_duration_s"].idxmin()]
+        words = [
+            f"{layouts.label(each['layout'])} at {_range(each['ranks'])} ranks"
+            for each in _stretches(fastest.sort_values("world_size"))
+        ]
+        yield (
+            f"Predicted, not measured: with a core for each rank and {str(link).replace('_', ' ')}"
+            f" between them, {layouts.DIRECTIONS[str(direction)]}, the largest measured work "
+            f"would be fastest with {join(words)}."
+        )
+
+
+def _stretches(fastest: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Numbers of ranks, one after the other, at which one layout is fastest."""
+    changes = fastest["layout"].ne(fastest["layout"].shift()).cumsum()
+    for _, stretch in fastest.groupby(changes, sort=True):
+        yield {"layout": stretch["layout"].iloc[0], "ranks": stretch["world_size"]}

@@ -1,0 +1,148 @@
+SWEEPS = CONFIG.parallel.jobs
+LINKS = CONFIG.parallel.link_jobs
+
+
+def parallel_table(name, title):
+    """A table of the parallel room, as an item of the report."""
+    return report(
+        table_of("parallel", name),
+        caption="../report/table.rst",
+        category="Tables",
+        subcategory="parallel",
+        labels={"table": title},
+    )
+
+
+rule sweep_layouts:
+    output:
+        rows="results/runs/parallel/sweeps/{sweep}/ranks={ranks}/rows.jsonl",
+        sidecar="results/runs/parallel/sweeps/{sweep}/ranks={ranks}/rows.prov.json",
+    log:
+        "results/logs/sweep_layouts/{sweep}_ranks={ranks}.log",
+    benchmark:
+        "results/benchmarks/sweep_layouts/{sweep}_ranks={ranks}.tsv"
+    wildcard_constraints:
+        sweep="|".join(CONFIG.parallel.asked),
+        ranks=r"\d+",
+    priority: 100
+    conda:
+        "../envs/measure.yaml"
+    threads: all_cores
+    resources:
+        mpi=CONFIG.parallel.launcher,
+        tasks=lambda w: int(w.ranks),
+        cpus_per_task=CONFIG.parallel.threads,
+        gpu=gpus_of_ranks,
+        tasks_per_gpu=0,
+    params:
+        spec=lambda w: SWEEPS[w.sweep, int(w.ranks)].model_dump(),
+        code=lambda w: sidecar.code(*SWEEPS[w.sweep, int(w.ranks)].modules),
+    script:
+        "../workflow/scripts/sweep_layouts.py"
+
+
+rule probe_links:
+    output:
+        rows="results/runs/parallel/links/ranks={ranks}/rows.jsonl",
+        sidecar="results/runs/parallel/links/ranks={ranks}/rows.prov.json",
+    log:
+        "results/logs/probe_links/ranks={ranks}.log",
+    benchmark:
+        "results/benchmarks/probe_links/ranks={ranks}.tsv"
+    wildcard_constraints:
+        ranks=r"\d+",
+    priority: 100
+    conda:
+        "../envs/measure.yaml"
+    threads: all_cores
+    resources:
+        mpi=CONFIG.parallel.launcher,
+        tasks=lambda w: int(w.ranks),
+        cpus_per_task=CONFIG.parallel.threads,
+        gpu=gpus_of_ranks,
+        tasks_per_gpu=0,
+    params:
+        spec=lambda w: LINKS[int(w.ranks)].model_dump(),
+        code=lambda w: sidecar.code(*LINKS[int(w.ranks)].modules),
+    script:
+        "../workflow/scripts/probe_links.py"
+
+
+rule tabulate_parallel:
+    input:
+        sweeps=layout_rows(),
+        links=link_rows(),
+    output:
+        parallel=parallel_table("parallel", "one row per cell, with intervals"),
+        anchors=parallel_table("anchors", "cells that several sweeps measured"),
+        links=parallel_table("links", "latency and bandwidth of each collective"),
+        model=parallel_table("model", "what a call costs, and how well that predicts"),
+        sidecar="results/tables/parallel.prov.json",
+    log:
+        "results/logs/tabulate_parallel.log",
+    conda:
+        "../envs/draw.yaml"
+    params:
+        held_out_share=CONFIG.parallel.held_out_share,
+        code=sidecar.code(
+            "moebench.analysis.parallel.tabulate", "moebench.analysis.parallel.model"
+        ),
+    script:
+        "../workflow/scripts/tabulate_parallel.py"
+
+
+rule map_regimes:
+    input:
+        parallel=table_of("parallel", "parallel"),
+        links=table_of("parallel", "links"),
+        model=table_of("parallel", "model"),
+        published=resource("published/parallel_durations.csv"),
+    output:
+        regimes=parallel_table("regimes", "the fastest layout at each size"),
+        borders=table_of("parallel", "borders"),
+        predictions=parallel_table("predictions", "predicted: more ranks, other links"),
+        published=parallel_table("published", "beside the published durations"),
+        sidecar="results/tables/parallel_regimes.prov.json",
+    log:
+        "results/logs/map_regimes.log",
+    conda:
+        "../envs/draw.yaml"
+    params:
+        links={name: link.model_dump() for name, link in CONFIG.parallel.links.items()},
+        code=sidecar.code(
+            "moebench.analysis.parallel.regimes",
+            "moebench.analysis.parallel.borders",
+            "moebench.analysis.parallel.scaling",
+            "moebench.analysis.parallel.comparison",
+            "moebench.published_parallel",
+        ),
+    script:
+        "../workflow/scripts/map_regimes.py"
+
+
+rule write_parallel_findings:
+    input:
+        **{
+            name: table_of("parallel", name)
+            for name in (
+                *("parallel", "anchors", "links", "model"),
+                *("regimes", "borders", "predictions", "published"),
+            )
+        },
+    output:
+        rst="results/report/parallel_findings.rst",
+        html=report(
+            "results/report/parallel_findings.html",
+            caption="../report/page.rst",
+            category="Findings",
+            labels={"page": "parallel"},
+        ),
+        sidecar="results/report/parallel_findings.prov.json",
+    log:
+        "results/logs/write_parallel_findings.log",
+    conda:
+        "../envs/draw.yaml"
+    params:
+        code=sidecar.code("moebench.report.parallel"),
+    script:
+        "../workflow/scripts/write_parallel_findings.py"
