@@ -123,7 +123,8 @@ class Watch:
         self._address: bytes = b""
         # What ranks said, in the order of its coming; None where a line was closed.
         self._heard: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
-        threading.Thread(target=self._accept, args=[server], daemon=True).start()
+        self._server = server
+        threading.Thread(target=self._accept, daemon=True).start()
 
     @property
     def death(self) -> str | None:
@@ -157,7 +158,7 @@ class Watch:
 
     def close(self) -> None:
         """Drop all lines, which ends ranks that could not be killed from here."""
-        for line in self._lines.values():
+        for line in [self._server, *self._lines.values()]:
             with contextlib.suppress(OSError):
                 line.shutdown(socket.SHUT_RDWR)
             line.close()
@@ -175,10 +176,10 @@ class Watch:
             for line in self._lines.values():
                 line.sendall(self._address)
 
-    def _accept(self, server: socket.socket) -> None:
+    def _accept(self) -> None:
         while True:
             try:
-                line, _ = server.accept()
+                line, _ = self._server.accept()
             except OSError:  # closed: the ranks are over
                 return
             threading.Thread(target=self._read, args=[line], daemon=True).start()
@@ -194,6 +195,7 @@ class Watch:
             self._lines[rank] = line
             if self._address:
                 line.sendall(self._address)
-            for text in messages:
-                self._heard.put((rank, json.loads(text)))
+            with contextlib.suppress(OSError):  # a reset, which is a way to go too
+                for text in messages:
+                    self._heard.put((rank, json.loads(text)))
             self._heard.put((rank, None))
