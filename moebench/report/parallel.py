@@ -26,6 +26,7 @@ MODEL_COLUMNS = {  # heading: column, format
     "error on these": ("held_out_median_relative_error", 1.0, "{:.0%}"),
 }
 RATES = ("operation_s", "byte_s")  # shown as their inverse
+SHOWN_IF_ANY = (*RATES, "collective_factor")
 SAME_CELL = ["document", "published_layout", "world_size", "num_experts", "batch_size", "top_k"]
 
 
@@ -111,14 +112,15 @@ def model_table(model: pd.DataFrame) -> str:
     for each in model.sort_values(["layout", "direction"]).to_dict("records"):
         line = [layouts.label(each["layout"]), layouts.DIRECTIONS[each["direction"]]]
         for column, scale, form in MODEL_COLUMNS.values():
-            line.append(_shown(each[column], column in RATES, scale, form))
+            value = each[column] if each[column] or column not in SHOWN_IF_ANY else np.nan
+            line.append(_shown(value, column in RATES, scale, form))
         lines.append(line)
     return rst.table(["layout", "direction", *MODEL_COLUMNS], lines)
 
 
 def _shown(value: float, is_rate: bool, scale: float, form: str) -> str:
-    """A cost for a reader; a dash where there is none, or where it does not show in the times."""
-    if pd.isna(value) or (is_rate and value == 0):
+    """A cost for a reader; a dash where there is none."""
+    if pd.isna(value):
         return "–"
     return form.format(1 / value / scale if is_rate else value * scale)
 

@@ -178,3 +178,25 @@ def test_durations_are_told_in_the_unit_that_fits():
     assert [sweeps.seconds(value) for value in (2.0, 0.0042, 17.3e-6)] == [
         "2 s", "4.2 ms", "17.3 µs",
     ]  # fmt: skip
+
+
+def test_equal_tables_give_equal_bytes(tables, tmp_path):
+    for name, table in tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    kinds = {"svg": "svg", "png": "png", "caption": "rst", "json": "json"}
+    wanted = {name: tmp_path / f"{name}.csv" for name in ("regimes", "borders")}
+    written = []
+    for folder in ("one", "two"):
+        outputs = {kind: tmp_path / folder / f"map.{end}" for kind, end in kinds.items()}
+        outputs["svg"].parent.mkdir()
+        base.publish("regime_map", wanted, outputs, rule="draw_figure", params={})
+        written.append([path.read_bytes() for path in outputs.values()])
+    assert written[0] == written[1]
+
+
+def test_a_room_without_links_or_models_says_that_nothing_is_predicted(tables):
+    few = {**tables, "predictions": tables["predictions"][:0], "borders": tables["borders"][:0]}
+    base.render(RankForecast(), few)
+    assert RankForecast().caption(few).startswith("Nothing is predicted")
+    base.render(RegimeMap(), few)
+    assert "No border is drawn" in RegimeMap().caption(few)
