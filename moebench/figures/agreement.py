@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from moebench.figures import layouts, style
 
@@ -23,3 +24,9 @@ def scatter(axes: Axes, cells: pd.DataFrame) -> None:
     )
     axes.plot(reach, reach, color=style.INK, lw=0.9, zorder=1, gid="equal")
     axes.set(xscale="log", yscale="log", xlim=reach, ylim=reach)
+    is_narrow = reach[1] / reach[0] < 50  # where decades alone would leave an axis bare
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if is_narrow else (1,)))
+        axis.set_minor_formatter(NullFormatter())
+        if is_narrow:
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

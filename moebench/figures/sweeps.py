@@ -26,8 +26,8 @@ AXES = {
     "feature_dim": "width of a sample",
 }
 HELD = {
-    "world_size": "{} ranks",
-    "num_experts": "{} experts",
+    "world_size": "ranks {}",
+    "num_experts": "experts {}",
     "batch_size": "batch {}",
     "top_k": "top-k {}",
     "feature_dim": "width {}",
@@ -157,9 +157,14 @@ def panels(cells: pd.DataFrame, axis: str) -> tuple[list[Panel], int]:
     """
     groups = _groups(cells, axis)
     moving = [group for group in groups if group[1][axis].nunique() > 1] or groups
-    ranked = sorted(moving, key=lambda group: -group[1][axis].nunique())
+    ranked = sorted(moving, key=lambda group: _worth(group[1], axis), reverse=True)
     chosen = [Panel(title, group) for title, group in ranked[:MOST_PANELS]]
     return chosen, len(ranked) - len(chosen)
+
+
+def _worth(cells: pd.DataFrame, axis: str) -> tuple[int, int, int]:
+    """Panels with more points come first, then those with more cells, then those with more ranks."""
+    return cells[axis].nunique(), len(cells), cells["world_size"].max()
 
 
 def _groups(cells: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFrame]]:

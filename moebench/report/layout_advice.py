@@ -9,7 +9,6 @@ from moebench.figures import layouts
 from moebench.figures.notes import join
 
 SETTING = ["world_size", "direction"]
-MOST_BORDERS = 3  # named in a sentence, of the widths of a panel
 
 
 def advice(regimes: pd.DataFrame, borders: pd.DataFrame, predictions: pd.DataFrame) -> list[str]:
@@ -18,7 +17,8 @@ def advice(regimes: pd.DataFrame, borders: pd.DataFrame, predictions: pd.DataFra
     for (ranks, direction), sizes in regimes.groupby(SETTING, sort=True):
         sentences.append(_winners(f"{ranks}", str(direction), sizes))
         here = (borders["world_size"] == ranks) & (borders["direction"] == direction)
-        sentences += _would_change(borders[here])
+        if ranks != 1:  # on one rank all distributed layouts are one
+            sentences += _would_change(borders[here])
     return [*sentences, *_with_own_cores(predictions)]
 
 
@@ -62,29 +62,28 @@ def _would_change(grid: pd.DataFrame) -> Iterator[str]:
         experts, top_k = key[0], key[1]
         if found:
             yield (
-                f"The model puts the border, for {experts} experts and top-k {top_k}, at "
-                f"{join(found)}."
+                f"For {experts} experts and top-k {top_k} the model expects the first change of "
+                f"the fastest layout at {join(found)}."
             )
         else:
             names = layouts.order(panel["predicted_fastest_layout"])
             yield (
-                f"For {experts} experts and top-k {top_k} the model expects no change with the "
-                f"batch between {_range(panel['batch_size'])}: "
+                f"For {experts} experts and top-k {top_k} the model expects no change "
+                f"for batches {_range(panel['batch_size'])}: "
                 f"{join([layouts.label(name) for name in names])}."
             )
 
 
 def _takeovers(panel: pd.DataFrame) -> Iterator[str]:
     widths = sorted(panel["feature_dim"].unique())
-    chosen = dict.fromkeys((widths[0], widths[len(widths) // 2], widths[-1]))
-    for width in list(chosen)[:MOST_BORDERS]:
+    for width in dict.fromkeys((widths[0], widths[len(widths) // 2], widths[-1])):
         line = panel[panel["feature_dim"] == width].sort_values("batch_size")
         names, batches = list(line["predicted_fastest_layout"]), list(line["batch_size"])
         for before, after, batch in zip(names, names[1:], batches[1:], strict=False):
             if before != after:
                 yield (
-                    f"batch {batch} and width {width} ({layouts.label(after)} instead of "
-                    f"{layouts.label(before)} from there on)"
+                    f"batch {batch} for width {width} ({layouts.label(after)} takes over from "
+                    f"{layouts.label(before)})"
                 )
                 break
 

@@ -76,9 +76,9 @@ def test_a_border_is_named_where_the_grid_changes_hands():
         ]
     )  # fmt: skip
     [sentence] = layout_advice._would_change(grid)
-    assert "batch 128 and width 256 (tensor parallel instead of one process" in sentence
+    assert "batch 128 for width 256 (tensor parallel takes over from one process" in sentence
     [none] = layout_advice._would_change(grid.assign(predicted_fastest_layout="single"))
-    assert "expects no change with the batch between 8 to 512: one process" in none
+    assert "expects no change for batches 8 to 512: one process" in none
 
 
 def test_predictions_are_called_so_and_name_the_stretches_of_ranks():
