@@ -21,7 +21,7 @@ NOTHING = "no network was trained, so no accuracy is known"
 
 
 class EnergyTraining(Figure):
-    """Above the networks of this run on held-out data, below the published on training data."""
+    """Above the networks of this run, below the published ones, a column for each size."""
 
     columns = {
         "training": (
