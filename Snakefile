@@ -49,6 +49,11 @@ include: "rules/tables.smk"
 include: "rules/figures.smk"
 
 
+if CONFIG.capacity:
+
+    include: "rules/capacity.smk"
+
+
 if CONFIG.parallel:
 
     include: "rules/parallel.smk"
@@ -74,4 +79,5 @@ rule all:
             for name in ("anchors", "published")
             if CONFIG.parallel
         ],
+        [table_of(name, name) for name in ("capacity",) if getattr(CONFIG, name)],
         "results/report/environment.html",
