@@ -54,6 +54,11 @@ if CONFIG.capacity:
     include: "rules/capacity.smk"
 
 
+if CONFIG.specialisation:
+
+    include: "rules/specialisation.smk"
+
+
 if CONFIG.parallel:
 
     include: "rules/parallel.smk"

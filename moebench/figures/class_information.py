@@ -20,10 +20,21 @@ class ClassInformation(Figure):
 
     columns = {
         "specialisation": (
-            *("router", "seed", "state", "layer", "class_entropy_nats", "p_value"),
-            *(QUANTITY, f"{QUANTITY}_low", f"{QUANTITY}_high"),
-            *("chance_nats", "chance_nats_low", "chance_nats_high"),
-            *("learnt_nats", "learnt_nats_low", "learnt_nats_high"),
+            "router",
+            "seed",
+            "state",
+            "layer",
+            "class_entropy_nats",
+            "p_value",
+            "class_information_unbiased_nats",
+            "class_information_unbiased_nats_low",
+            "class_information_unbiased_nats_high",
+            "chance_nats",
+            "chance_nats_low",
+            "chance_nats_high",
+            "learnt_nats",
+            "learnt_nats_low",
+            "learnt_nats_high",
         )
     }
     keys = {"specialisation": ("router", "seed", "state", "layer")}

@@ -20,8 +20,14 @@ class ExpertLoad(Figure):
 
     columns = {
         "load": (
-            *("router", "seed", "state", "layer", "expert"),
-            *("requested_share", "kept_share", "fair_share"),
+            "router",
+            "seed",
+            "state",
+            "layer",
+            "expert",
+            "requested_share",
+            "kept_share",
+            "fair_share",
         )
     }
     keys = {"load": ("router", "seed", "state", "layer", "expert")}

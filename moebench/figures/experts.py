@@ -1,5 +1,7 @@
 """What the figures of experts share: their colours, and the part of a table that is drawn."""
 
+import json
+
 import pandas as pd
 
 from moebench.figures import style
@@ -19,8 +21,9 @@ def colour(expert: int) -> str:
     return COLOURS[expert % len(COLOURS)]
 
 
-def glyph(text: str) -> str:
+def glyph(quoted: str) -> str:
     """A token as it can be seen: a sign for what leaves no ink, a box for a named entry."""
+    text = json.loads(quoted)
     if len(text) > 1 and text.startswith("<") and text.endswith(">"):
         return "\u25a1"
     return "".join(_SHOWN.get(character, character) for character in text)

@@ -18,8 +18,18 @@ class PassageByExpert(Figure):
 
     columns = {
         "passage": (
-            *("router", "seed", "state", "layer", "position", "text", "num_experts"),
-            *("expert", "weight", "is_kept", "is_first", "is_tied"),
+            "router",
+            "seed",
+            "state",
+            "layer",
+            "position",
+            "text",
+            "num_experts",
+            "expert",
+            "weight",
+            "is_kept",
+            "is_first",
+            "is_tied",
         )
     }
     keys = {"passage": ("router", "seed", "state", "layer", "position", "expert")}

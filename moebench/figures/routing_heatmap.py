@@ -19,8 +19,16 @@ class RoutingHeatmap(Figure):
 
     columns = {
         "passage": (
-            *("router", "seed", "state", "layer", "position", "text", "num_experts"),
-            *("expert", "weight", "is_kept"),
+            "router",
+            "seed",
+            "state",
+            "layer",
+            "position",
+            "text",
+            "num_experts",
+            "expert",
+            "weight",
+            "is_kept",
         )
     }
     keys = {"passage": ("router", "seed", "state", "layer", "position", "expert")}

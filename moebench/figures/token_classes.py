@@ -21,8 +21,16 @@ class TokenClasses(Figure):
 
     columns = {
         "shares": (
-            *("router", "seed", "state", "layer", "expert", "token_class"),
-            *("share", "share_low", "share_high", "text_share"),
+            "router",
+            "seed",
+            "state",
+            "layer",
+            "expert",
+            "token_class",
+            "share",
+            "share_low",
+            "share_high",
+            "text_share",
         )
     }
     keys = {"shares": ("router", "seed", "state", "layer", "expert", "token_class")}

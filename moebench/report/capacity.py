@@ -64,8 +64,7 @@ def hidden(capacity: pd.DataFrame) -> list[str]:
         for routing in ("zipf", "trace"):
             rates = here[here["routing"] == routing]
             if len(rates):
-                low, high = rates["drop_rate"].min(), rates["drop_rate"].max()
-                parts.append(f"{TITLES[routing]} lose {low:.1%} to {high:.1%}")
+                parts.append(f"{TITLES[routing]} lose {_range(rates['drop_rate'])}")
         if parts:
             sentences.append(
                 f"At capacity factor {factor:g} independent normal logits lose at most "
@@ -166,6 +165,11 @@ def all_cells(capacity: pd.DataFrame) -> str:
 
 def _padded(capacity: pd.DataFrame) -> pd.DataFrame:
     return capacity[capacity["capacity_factor"].notna()]
+
+
+def _range(rates: "pd.Series[float]") -> str:
+    low, high = f"{rates.min():.1%}", f"{rates.max():.1%}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _who(row: Any) -> str:

@@ -1,5 +1,6 @@
 """A passage of the traced text, token by token, with the experts that each token asked for."""
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +27,9 @@ def tabulate_passage(traces: Traces, vocabulary: Sequence[str], num_tokens: int)
     chosen = [trace for trace in traces.traces if trace.seed == first[trace.router]]
     ids = traces.token_id_WS[0, :num_tokens]
     table = pd.concat([_lines(trace, ids) for trace in chosen], ignore_index=True)
-    table["text"] = [vocabulary[token_id] for token_id in table["token_id"]]
+    # As JSON, because a table takes some words, such as null, for no text at all.
+    quoted = {token_id: json.dumps(vocabulary[token_id]) for token_id in set(ids.tolist())}
+    table["text"] = table["token_id"].map(quoted)
     return tables.check(table, PASSAGE)
 
 
