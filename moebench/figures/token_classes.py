@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure as Canvas
+from matplotlib.image import AxesImage
 
 from moebench.analysis.specialisation.classes import CLASSES
 from moebench.figures import style
@@ -85,7 +86,7 @@ class TokenClasses(Figure):
         return " ".join([*text, *_note(tables["shares"])])
 
 
-def _panel(axes: Axes, mine: pd.DataFrame, classes: list[str]):  # type: ignore[no-untyped-def]
+def _panel(axes: Axes, mine: pd.DataFrame, classes: list[str]) -> AxesImage:
     num_experts = int(mine["expert"].max()) + 1
     lift = np.full((len(classes), num_experts), np.nan)
     for each in rows(mine):

@@ -74,6 +74,7 @@ class TokensPerS(Figure):
 def shown(tables: Tables) -> pd.DataFrame:
     """Cells of one drop policy, and those that drop nothing."""
     table = tables["capacity"]
+    table = table.assign(router=table["router"].astype(object).fillna(""))
     policies = sorted(set(table["policy"]) - {"none"}, key=lambda name: name != PREFERRED)
     return table[table["policy"].isin([*policies[:1], "none"])]
 

@@ -25,6 +25,8 @@ COLUMNS = {  # heading: column, format
 
 def page(capacity: pd.DataFrame, published: pd.DataFrame) -> list[str]:
     """Parts of the page on the capacity room."""
+    # Routings without a router are told apart by an empty name, for nulls do not compare.
+    capacity = capacity.assign(router=capacity["router"].astype(object).fillna(""))
     found = [
         *hidden(capacity),
         *against_published(capacity, published),

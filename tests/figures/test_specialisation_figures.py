@@ -80,7 +80,8 @@ def test_a_passage_names_the_expert_of_every_token_beside_its_colour(tables):
     mine = tables["passage"]
     mine = mine[(mine["router"] == "softk") & (mine["layer"] == 1) & (mine["state"] == "trained")]
     mine = mine[mine["is_first"]].sort_values("position")
-    axes = canvas.axes[0]
+    axes = canvas.axes[1]
+    assert axes.get_title(loc="left") == "softmax top-k"
     faces = [colours.to_hex(patch.get_facecolor(), keep_alpha=False) for patch in axes.patches]
     assert faces == [experts.colour(expert).lower() for expert in mine["expert"]]
     numbers = [text.get_text().strip("()") for text in axes.texts[1::2]]
