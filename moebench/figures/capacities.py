@@ -17,7 +17,7 @@ TITLES = {
     "zipf": "experts wanted by Zipf's law",
     "trace": "trained routers",
 }
-_COLOURS = ("#0072B2", "#D55E00", "#117733", "#882255")
+_COLOURS = ("#0072B2", "#CC79A7", "#999933", "#44AA99")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1.2, 1, 1.2)))
 

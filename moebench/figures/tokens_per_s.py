@@ -11,8 +11,8 @@ from moebench.figures.capacities import KEY, TITLES, Curve, curves, grid, legend
 from moebench.figures.notes import write_below
 
 RATES = {
-    "pack_tokens_per_s": "tokens/s: drop, pack, combine",
-    "layer_tokens_per_s": "tokens/s: the same with experts",
+    "pack_tokens_per_s": "tokens/s without experts",
+    "layer_tokens_per_s": "tokens/s with experts",
 }
 PREFERRED = "position"
 
@@ -63,8 +63,8 @@ class TokensPerS(Figure):
         """Say what the largest capacity costs beside the smallest, and beside none."""
         table = shown(tables)
         text = [
-            "Tokens per second of one layer's forward pass against the capacity factor, without "
-            "and with the experts' networks."
+            "Tokens per second of one layer's forward pass, from dropping to combining, against "
+            "the capacity factor, without and with the experts' networks."
         ]
         for routing in routings(table):
             text += _costs(table[table["routing"] == routing], TITLES[routing])
@@ -101,7 +101,7 @@ def _mark_dropless(axes: Axes, table: pd.DataFrame, place: float) -> None:
     ticks = [*factors, place]
     if len(factors) > 4:
         ticks = [factors[0], factors[len(factors) // 2], factors[-1], place]
-    axes.set_xticks(ticks, [*(f"{each:g}" for each in ticks[:-1]), "dropless"])
+    axes.set_xticks(ticks, [*(f"{each:g}" for each in ticks[:-1]), "drop-\nless"])
     if factors:
         axes.axvline((factors[-1] + place) / 2, color=style.FRONTIER, lw=0.8, ls=":")
 

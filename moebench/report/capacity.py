@@ -149,9 +149,9 @@ def cost(capacity: pd.DataFrame) -> list[str]:
         )
         ratio = merged["layer_time_s"] / merged["layer_time_s_dropless"]
         sentences.append(
-            f"Dropless, which loses nothing, takes 1 / {ratio.median():.2f} of the time of "
-            f"capacity factor {factors[-1]:g} (median over cells; 1 / {ratio.min():.2f} to "
-            f"1 / {ratio.max():.2f})."
+            f"At capacity factor {factors[-1]:g} it takes {ratio.median():.2f} times as long as "
+            f"dropless, which loses nothing (median over cells; {ratio.min():.2f} to "
+            f"{ratio.max():.2f})."
         )
     return sentences
 
