@@ -1,5 +1,7 @@
 """A passage coloured by the expert that each token asks for first."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
@@ -76,7 +78,7 @@ def _block(axes: Axes, table: pd.DataFrame, lines: int) -> None:
         y, x = divmod(each.position, ACROSS)
         face = colour(each.expert)
         axes.add_patch(Rectangle((x, y + 0.03), 1, 0.94, facecolor=face, edgecolor="white", lw=0.8))
-        shared = {"ha": "center", "va": "center"}
+        shared: dict[str, Any] = {"ha": "center", "va": "center"}
         axes.text(x + 0.5, y + 0.36, glyph(each.text), size=10, family="DejaVu Sans Mono", **shared)
         ink = style.INK if each.is_kept else "#8a0000"
         number = f"{each.expert}" if each.is_kept else f"({each.expert})"

@@ -222,10 +222,11 @@ def _learnt(
 
 
 def _vocabulary(at: info.Place, text: Text, top_k: int) -> Line:
-    count_WVE = info.counts_WGE(at, text.id_WS, text.num_ids)
+    as_it_is = np.arange(len(text.id_WS))[None]
+    (own_VE,) = info.shuffled_GE(at, text.id_WS, text.num_ids, as_it_is)
     shuffled = info.shuffled_GE(at, text.id_WS, text.num_ids, text.order_RW)
     return {
-        "vocabulary_share": info.favourite_share(count_WVE.sum(axis=0), top_k),
+        "vocabulary_share": info.favourite_share(own_VE, top_k),
         "vocabulary_chance": float(
             np.mean([info.favourite_share(count_VE, top_k) for count_VE in shuffled])
         ),
