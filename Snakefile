@@ -58,6 +58,16 @@ include: "rules/tables.smk"
 include: "rules/figures.smk"
 
 
+if CONFIG.capacity:
+
+    include: "rules/capacity.smk"
+
+
+if CONFIG.specialisation:
+
+    include: "rules/specialisation.smk"
+
+
 if CONFIG.parallel:
 
     include: "rules/parallel.smk"
@@ -83,4 +93,5 @@ rule all:
             for name in ("anchors", "published")
             if CONFIG.parallel
         ],
+        [table_of(name, name) for name in ("capacity",) if getattr(CONFIG, name)],
         "results/report/environment.html",

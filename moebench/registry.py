@@ -21,6 +21,7 @@ INFRASTRUCTURE = (
     *("__init__", "__main__", "base"),
     *("style", "labelling", "notes"),  # of figures, as are the next
     *("layouts", "sweeps", "agreement", "networks", "against_size", "crossover_rows"),
+    *("capacities", "experts"),
     *("proof", "instruments"),  # of meters
 )
 
@@ -55,8 +56,8 @@ def number(value: Any, kind: Any) -> Any:
 
     YAML takes 1e-3 for text, and so does Snakemake all that stands inside ``--config key={...}``.
     """
-    if kind == list[int] and isinstance(value, list):
-        return [number(each, int) for each in value]
+    if kind in (list[int], list[float]) and isinstance(value, list):
+        return [number(each, kind.__args__[0]) for each in value]
     if kind in (int, float) and isinstance(value, str):
         with contextlib.suppress(ValueError):
             return kind(value)

@@ -107,6 +107,17 @@ def code_of(entry, runs):
     return sidecar.code(entry, *plugins)
 
 
+def traced_of(experiment):
+    """Specs of the runs of an experiment whose routers are traced, by the path of their folder."""
+    runs = spec.traced(RUNS, experiment)
+    return {f"results/runs/{name}": run for name, run in runs.items()}
+
+
+def traces_of(room):
+    """The traces that a room reads."""
+    return f"results/runs/{getattr(CONFIG, room).experiment}/traces/traces.npz"
+
+
 def all_rows():
     """Every file of rows: the finished runs, and what was timed."""
     trained = [f"results/runs/{name}/rows.jsonl" for name in RUNS]
@@ -115,7 +126,8 @@ def all_rows():
         for experiment in CONFIG.experiments
     ]
     powered = ["results/runs/energy/rows.jsonl"] if CONFIG.energy else []
-    return trained + timed + layout_rows() + link_rows() + powered
+    packed = ["results/runs/capacity/rows.jsonl"] if CONFIG.capacity else []
+    return trained + timed + layout_rows() + link_rows() + powered + packed
 
 
 def layout_rows():
@@ -135,7 +147,7 @@ def link_rows():
 
 
 # The table that has the name of its experiment or room and nothing else.
-MAIN_TABLES = ("runs", "parallel", "energy")
+MAIN_TABLES = ("runs", "parallel", "energy", "capacity", "specialisation")
 
 
 def figure_tables(wildcards):

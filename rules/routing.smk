@@ -3,6 +3,7 @@ rule train_router:
         unpack(lambda w: tokens_of(w.experiment)),
     output:
         rows="results/runs/{experiment}/{run}/rows.jsonl",
+        weights="results/runs/{experiment}/{run}/weights.pt",
         sidecar="results/runs/{experiment}/{run}/rows.prov.json",
     log:
         "results/logs/train_router/{experiment}/{run}.log",
@@ -16,6 +17,28 @@ rule train_router:
         code=lambda w: code_of("moebench.lm.train", [RUNS[f"{w.experiment}/{w.run}"]]),
     script:
         "../workflow/scripts/train_router.py"
+
+
+rule trace_routing:
+    input:
+        unpack(lambda w: tokens_of(w.experiment)),
+        weights=lambda w: [f"{folder}/weights.pt" for folder in traced_of(w.experiment)],
+    output:
+        traces="results/runs/{experiment}/traces/traces.npz",
+        sidecar="results/runs/{experiment}/traces/traces.prov.json",
+    log:
+        "results/logs/trace_routing/{experiment}.log",
+    benchmark:
+        "results/benchmarks/trace_routing/{experiment}.tsv"
+    conda:
+        "../envs/measure.yaml"
+    threads: training_threads
+    params:
+        specs=lambda w: [run.model_dump() for run in traced_of(w.experiment).values()],
+        num_tokens=CONFIG.tracing.num_tokens,
+        code=lambda w: code_of("moebench.lm.tracing", traced_of(w.experiment).values()),
+    script:
+        "../workflow/scripts/trace_routing.py"
 
 
 rule time_router:

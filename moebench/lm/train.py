@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from moebench import machine, provenance
 from moebench.analysis.rates import perplexity
+from moebench.lm import weights
 from moebench.lm.data import Tokens
 from moebench.lm.evaluate import Values, score
 from moebench.lm.trainer import Trainer
@@ -30,12 +31,15 @@ class Progress:
     readings: list[tuple[str, Values]] = field(default_factory=list)
 
 
-def train(spec: RunSpec, tokens: Tokens, checkpoint: Path, code: str) -> list[Row]:
+def train(
+    spec: RunSpec, tokens: Tokens, checkpoint: Path, code: str, final: Path | None = None
+) -> list[Row]:
     """Train one model and score it on all of the held-out text.
 
     ``checkpoint`` is a file of this function's own: it holds the state of an unfinished run and is
-    gone after a finished one. ``code`` is the digest of the code; a checkpoint of other code,
-    another spec or another text is not gone on from.
+    gone after a finished one; the weights then go to ``final``, where it is given. ``code`` is the
+    digest of the code; a checkpoint of other code, another spec or another text is not gone on
+    from.
     """
     setting = prepare(spec.training.device, spec.training.dtype, spec.training.threads)
     facts = setting.facts(code, corpus_sha256=tokens.corpus_sha256)
@@ -43,9 +47,11 @@ def train(spec: RunSpec, tokens: Tokens, checkpoint: Path, code: str) -> list[Ro
     identity = _identity(spec, facts)
     progress = _resume(trainer, checkpoint, identity)
     _run_steps(trainer, tokens, progress, lambda: _save(trainer, progress, checkpoint, identity))
-    final = progress.readings[-1][1] | _account(trainer, tokens, setting)
-    final["wall_s"] = progress.wall_s
-    progress.readings.append(("final", final))
+    outcome = progress.readings[-1][1] | _account(trainer, tokens, setting)
+    outcome["wall_s"] = progress.wall_s
+    progress.readings.append(("final", outcome))
+    if final is not None:
+        weights.write(trainer.model, final)
     checkpoint.unlink(missing_ok=True)
     return [
         Row(kind=kind, spec=spec.model_dump(), setting=facts, values=_scalars(kind, values))

@@ -1,5 +1,6 @@
 """The config and the runs it asks for: parsed once, strictly, into frozen specs."""
 
+from moebench.spec.capacity import CapacityCellSpec, CapacitySpec
 from moebench.spec.energy import (
     PUBLISHED_SHAPES,
     EnergySpec,
@@ -8,7 +9,7 @@ from moebench.spec.energy import (
     ShapeSpec,
     WindowSpec,
 )
-from moebench.spec.expansion import expand, parse
+from moebench.spec.expansion import expand, parse, traced
 from moebench.spec.kinds import BASELINES
 from moebench.spec.layout_jobs import LayoutCellSpec, LinksJob, ProtocolSpec, SweepJob
 from moebench.spec.models import (
@@ -24,11 +25,14 @@ from moebench.spec.models import (
 from moebench.spec.parallel import LinkSpec, ParallelSpec
 from moebench.spec.problems import ConfigError
 from moebench.spec.sweeps import SweepSpec
+from moebench.spec.traces import SpecialisationSpec, TracingSpec
 
 __all__ = [
     "BASELINES",
     "PUBLISHED_SHAPES",
     "ROUTED_ONLY",
+    "CapacityCellSpec",
+    "CapacitySpec",
     "Config",
     "ConfigError",
     "CorpusSpec",
@@ -43,12 +47,15 @@ __all__ = [
     "ParallelSpec",
     "ProtocolSpec",
     "RunSpec",
+    "SpecialisationSpec",
     "SweepJob",
     "SweepSpec",
     "ShapeSpec",
     "TimingSpec",
+    "TracingSpec",
     "TrainingSpec",
     "WindowSpec",
     "expand",
     "parse",
+    "traced",
 ]

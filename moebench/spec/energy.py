@@ -15,6 +15,7 @@ from moebench.spec.kinds import (
     Name,
     distinct,
     drawing,
+    filled,
     unit,
 )
 from moebench.spec.problems import check_options, one_of
@@ -110,31 +111,23 @@ class WindowSpec(Spec):
     dtype: Dtype
 
 
-def _values(values: list[Any]) -> list[Any]:
-    if not values:
-        raise ValueError("there is no value to take; give at least one")
-    return distinct(values)
-
-
 _NUMBERS = BeforeValidator(lambda value: registry.number(value, list[int]))
-BatchSizes = Annotated[
-    list[Annotated[int, Field(ge=1, le=8192)]], _NUMBERS, AfterValidator(_values)
-]
+BatchSizes = Annotated[list[Annotated[int, Field(ge=1, le=8192)]], _NUMBERS, AfterValidator(filled)]
 
 
 class EnergySpec(RoomSpec):
     """From which size on does a mixture save energy against a dense network?"""
 
-    sizes: Annotated[list[str], AfterValidator(_values)] = Field(
+    sizes: Annotated[list[str], AfterValidator(filled)] = Field(
         ["small", "large"],
         description="small, large, xl and xxl are the published ones; others: see `shapes`",
     )
     shapes: dict[Name, ShapeSpec] = Field({}, description="sizes of your own, by a name")
-    networks: Annotated[list[NetworkName], AfterValidator(_values)] = Field(
+    networks: Annotated[list[NetworkName], AfterValidator(filled)] = Field(
         ["dense_total", "dense_active", "moe"],
         description="the mixture, and dense networks with as many parameters, or as many active",
     )
-    kernels: Annotated[list[KernelName], AfterValidator(_values)] = Field(
+    kernels: Annotated[list[KernelName], AfterValidator(filled)] = Field(
         ["naive", "chosen", "grouped"], description="ways to run the mixture's experts"
     )
     batch_sizes: BatchSizes = Field(
@@ -143,7 +136,7 @@ class EnergySpec(RoomSpec):
     num_batches: int = Field(
         8, ge=1, description="different batches that the calls of a window take in turn"
     )
-    dtypes: Annotated[list[Dtype], AfterValidator(_values)] = Field(
+    dtypes: Annotated[list[Dtype], AfterValidator(filled)] = Field(
         ["f32"], description="number types; tf32 needs a GPU, bf16 is emulated on many CPUs"
     )
     device: Literal["auto", "cpu", "cuda"] = Field(

@@ -35,6 +35,7 @@ def parse(raw: Mapping[str, Any]) -> Config:
         for part in ("model", "training")
         for each in _misfits(config, name, part, swept)
     ]
+    problems += _unknown_experiments(config)
     if config.parallel is not None:
         problems += misfits(config.parallel)
     if problems:
@@ -49,6 +50,23 @@ def expand(config: Config) -> dict[str, RunSpec]:
         for name, experiment in config.experiments.items()
         for swept in _sweep(experiment)
         for run in _runs(config, name, swept)
+    }
+
+
+def traced(runs: Mapping[str, RunSpec], experiment: str) -> dict[str, RunSpec]:
+    """Runs whose routers are traced: every seed of each router at the first point of the sweep."""
+    routed = {
+        name: run
+        for name, run in runs.items()
+        if run.experiment == experiment and not run.is_baseline
+    }
+    first: dict[str, RunSpec] = {}
+    for run in routed.values():
+        first.setdefault(run.router, run)
+    return {
+        name: run
+        for name, run in routed.items()
+        if run == first[run.router].model_copy(update={"seed": run.seed})
     }
 
 
@@ -122,6 +140,20 @@ def _unknown_corpora(config: Config) -> list[Problem]:
         (path, unknown(corpus, config.corpora))
         for path, corpus in named.items()
         if corpus not in config.corpora
+    ]
+
+
+def _unknown_experiments(config: Config) -> list[Problem]:
+    """Rooms that ask for the routers of an experiment which is not described."""
+    named = {
+        f"{key}.experiment": room.experiment
+        for key, room in (("capacity", config.capacity), ("specialisation", config.specialisation))
+        if room is not None and room.experiment is not None
+    }
+    return [
+        (path, unknown(name, config.experiments))
+        for path, name in named.items()
+        if name not in config.experiments
     ]
 
 

@@ -43,6 +43,13 @@ def distinct(values: list[Any]) -> list[Any]:
     return values
 
 
+def filled(values: list[Any]) -> list[Any]:
+    """Refuse an empty list, and a value that stands twice."""
+    if not values:
+        raise ValueError("there is no value to take; give at least one")
+    return distinct(values)
+
+
 def drawing(*tables: str) -> AfterValidator:
     """Refuse figures that draw other tables than these."""
 
@@ -82,6 +89,7 @@ BaselineName = Annotated[
     _kind(f"one of {', '.join(BASELINES)}"),
 ]
 CorpusName = Annotated[str, _kind("a key of corpora")]
+ExperimentName = Annotated[str, _kind("a key of experiments")]
 # Names become parts of file names, and of the patterns by which Snakemake finds them.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 Seeds = Annotated[

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from moebench import registry
 from moebench.spec.base import RoomSpec, Spec
+from moebench.spec.capacity import CapacitySpec
 from moebench.spec.energy import EnergySpec
 from moebench.spec.kinds import (
     BASELINES,
@@ -32,6 +33,7 @@ from moebench.spec.kinds import (
 )
 from moebench.spec.parallel import ParallelSpec
 from moebench.spec.problems import check_options, one_of
+from moebench.spec.traces import SpecialisationSpec, TracingSpec
 
 # Keys that mean nothing to a model without a gate.
 ROUTED_ONLY = ("model.capacity_factor", "model.drop_policy", "model.dispatch")
@@ -253,8 +255,15 @@ class Config(Spec):
     model: ModelSpec = Field(ModelSpec(), description="shared by all experiments")
     training: TrainingSpec = Field(TrainingSpec(), description="shared by all experiments")
     timing: TimingSpec = Field(TimingSpec(), description="how speed is measured")
+    tracing: TracingSpec = Field(TracingSpec(), description="what is traced of routers")
     experiments: dict[Name, ExperimentSpec] = Field(
         description="what to run, by a name of your choice"
+    )
+    capacity: CapacitySpec | None = Field(
+        None, description="what capacity costs and drops, with untrained and trained routings"
+    )
+    specialisation: SpecialisationSpec | None = Field(
+        None, description="what the experts of trained routers have learnt"
     )
     parallel: ParallelSpec | None = Field(
         None, description="experts replicated, sharded or distributed over ranks"

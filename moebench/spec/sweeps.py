@@ -6,29 +6,23 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from moebench import registry
 from moebench.spec.base import Spec
-from moebench.spec.kinds import LayoutName, distinct, unit
+from moebench.spec.kinds import LayoutName, filled, unit
 from moebench.spec.layout_jobs import Direction
 
 AS_RANKS = "ranks"  # as many experts as ranks
 AXES = ("world_size", "num_experts", "batch_size", "top_k", "feature_dim")
 
 
-def _values(values: list[Any]) -> list[Any]:
-    if not values:
-        raise ValueError("there is no value to take; give at least one")
-    return distinct(values)
-
-
 _NUMBERS = BeforeValidator(lambda value: registry.number(value, list[int]))
-Axis = Annotated[list[Annotated[int, Field(ge=1)]], _NUMBERS, AfterValidator(_values)]
+Axis = Annotated[list[Annotated[int, Field(ge=1)]], _NUMBERS, AfterValidator(filled)]
 ExpertsAxis = Annotated[
     list[Annotated[int, Field(ge=1)] | Literal["ranks"]],
     _NUMBERS,
-    AfterValidator(_values),
+    AfterValidator(filled),
     WithJsonSchema({"type": "array", "kind": "list of: integer >= 1 or ranks"}),
 ]
-Layouts = Annotated[list[LayoutName], AfterValidator(_values)]
-Directions = Annotated[list[Direction], AfterValidator(_values)]
+Layouts = Annotated[list[LayoutName], AfterValidator(filled)]
+Directions = Annotated[list[Direction], AfterValidator(filled)]
 
 
 class SweepSpec(Spec):

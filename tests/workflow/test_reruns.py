@@ -12,6 +12,24 @@ DOWNSTREAM = {
     ("compare_published", "experiment=unified"),
     ("write_findings", "experiment=unified"),
     ("describe_environment", ""),
+    ("trace_routing", "experiment=unified"),
+    *((f"{verb}_capacity", "") for verb in ("measure", "tabulate")),
+    ("tabulate_specialisation", ""),
+    *((f"write_{room}_findings", "") for room in ("capacity", "specialisation")),
+    *(
+        ("draw_figure", f"experiment=capacity, figure={figure}")
+        for figure in ("drop_rate", "tokens_per_s")
+    ),
+    *(
+        ("draw_figure", f"experiment=specialisation, figure={figure}")
+        for figure in (
+            "expert_load",
+            "class_information",
+            "token_classes",
+            "routing_heatmap",
+            "passage_by_expert",
+        )
+    ),
     *(
         ("draw_figure", f"experiment=unified, figure={figure}")
         for figure in ("frontier", "overlay", "load_vs_ppl", "gate_balance")

@@ -16,5 +16,6 @@ with job(snakemake):
         Tokens.read(files.train, files.validation, files.facts),
         checkpoint=Path(snakemake.output.rows).with_name("checkpoint.pt"),
         code=snakemake.params.code["digest"],
+        final=Path(snakemake.output.weights),
     )
     records.write(rows, snakemake.output.rows)

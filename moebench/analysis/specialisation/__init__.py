@@ -1,0 +1,1 @@
+"""What the experts have learnt, read from routing traces."""

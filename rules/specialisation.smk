@@ -1,0 +1,67 @@
+def specialisation_table(name, title):
+    """A table of what experts do, as an item of the report."""
+    return report(
+        table_of("specialisation", name),
+        caption="../report/table.rst",
+        category="Tables",
+        subcategory="specialisation",
+        labels={"table": title},
+    )
+
+
+rule tabulate_specialisation:
+    input:
+        traces=traces_of("specialisation"),
+        facts=tokens_of(CONFIG.specialisation.experiment)["facts"],
+    output:
+        specialisation=specialisation_table(
+            "specialisation", "information on classes of tokens, layer by layer"
+        ),
+        load=specialisation_table("load", "share of assignments of every expert"),
+        shares=specialisation_table("shares", "classes of tokens of every expert"),
+        coactivation=specialisation_table("coactivation", "experts that share tokens"),
+        passage=table_of("specialisation", "passage"),
+        sidecar="results/tables/specialisation.prov.json",
+    log:
+        "results/logs/tabulate_specialisation.log",
+    conda:
+        "../envs/draw.yaml"
+    params:
+        spec=CONFIG.specialisation.model_dump(exclude={"figures", "experiment"}),
+        code=sidecar.code(
+            "moebench.analysis.specialisation.tabulate",
+            "moebench.analysis.specialisation.passage",
+        ),
+    script:
+        "../workflow/scripts/tabulate_specialisation.py"
+
+
+rule write_specialisation_findings:
+    input:
+        **{
+            name: table_of("specialisation", name)
+            for name in ("specialisation", "load", "coactivation", "passage")
+        },
+    output:
+        rst="results/report/specialisation_findings.rst",
+        html=report(
+            "results/report/specialisation_findings.html",
+            caption="../report/page.rst",
+            category="Findings",
+            labels={"page": "specialisation"},
+        ),
+        passage=report(
+            "results/report/specialisation_passage.html",
+            caption="../report/page.rst",
+            category="Findings",
+            labels={"page": "a passage coloured by expert"},
+        ),
+        sidecar="results/report/specialisation_findings.prov.json",
+    log:
+        "results/logs/write_specialisation_findings.log",
+    conda:
+        "../envs/draw.yaml"
+    params:
+        code=sidecar.code("moebench.report.specialisation", "moebench.report.passage"),
+    script:
+        "../workflow/scripts/write_specialisation_findings.py"
