@@ -22,7 +22,8 @@ class ExpertChoice(Router):
     )
     advice = (
         "Where whole texts are at hand, as in encoders; in a model that generates text only as "
-        "the bound that `expert_threshold` and `expert_choice_position` try to reach without its leak."
+        "the bound that `expert_threshold` and `expert_choice_position` try to reach without "
+        "its leak."
     )
     paper = "arXiv:2202.09368, eq. 1-2"
 
