@@ -16,9 +16,9 @@ from tests.specs import run_spec
 
 ROUTERS = registry.names("routers")
 every_router = pytest.mark.parametrize("name", ROUTERS)
-carries = [
-    name for name in ROUTERS if "learn_from" in vars(registry.load(Router, name))
-]  # something from step to step
+# Something from step to step:
+carries = [name for name in ROUTERS if "learn_from" in vars(registry.load(Router, name))]
+noisy = [name for name in ROUTERS if registry.load(Router, name).noisy]
 SHORT = {"num_steps": 6, "eval_every": 6, "checkpoint_every": 3, "batch_size": 2, "warmup_steps": 1}
 
 
@@ -92,8 +92,8 @@ def test_a_batch_in_two_parts_teaches_what_the_whole_one_does(name):
         torch.testing.assert_close(one, other)
 
 
-@every_router
-def test_a_run_that_stopped_goes_on_to_bit_identical_losses_with_every_router(
+@pytest.mark.parametrize("name", [*carries, *noisy])
+def test_a_run_that_stopped_goes_on_to_bit_identical_losses_whatever_its_router_carries(
     name, tmp_path, monkeypatch
 ):
     spec = run_spec(name, num_layers=1, training=SHORT)
