@@ -53,7 +53,8 @@ class NoisyTopk(Router):
         in_TE, out_TE = largest_TK[:, -2:-1], largest_TK[:, -1:]
         # What an expert has to beat: the K-th largest of the others.
         rival_TE = torch.where(noisy_TE >= in_TE, out_TE, in_TE)
-        return torch.special.ndtr((clean_TE - rival_TE) / width_TE).sum(dim=0)
+        chance_TE: Tensor = torch.special.ndtr((clean_TE - rival_TE) / width_TE)
+        return chance_TE.sum(dim=0)
 
 
 def _squared_cv(value_E: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
 """What routers carry from step to step: saved, frozen when scoring, learnt once per step."""
 
+import copy
+
 import pytest
 import torch
 
@@ -22,12 +24,15 @@ noisy = [name for name in ROUTERS if registry.load(Router, name).noisy]
 SHORT = {"num_steps": 6, "eval_every": 6, "checkpoint_every": 3, "batch_size": 2, "warmup_steps": 1}
 
 
+TOKENS = learnable_tokens(num_train=400, num_validation=64)
+
+
 def make_trainer(name):
-    return Trainer(run_spec(name), learnable_tokens(), prepare("cpu", "float32", 1))
+    return Trainer(run_spec(name, num_layers=1), TOKENS, prepare("cpu", "float32", 1))
 
 
 def take_step(trainer, step):
-    trainer.backward(trainer.forward(learnable_tokens().training_batch(0, step, 4, 16)))
+    trainer.backward(trainer.forward(TOKENS.training_batch(0, step, 4, 16)))
     trainer.update()
 
 
@@ -47,13 +52,13 @@ def differ(first, second):
 def test_only_an_optimiser_step_in_training_changes_what_a_router_carries(name):
     trainer = make_trainer(name)
     start = state_of(trainer)
-    score(trainer.model, learnable_tokens(), trainer.setting, batch_size=4)
+    score(trainer.model, TOKENS, trainer.setting, batch_size=4)
     for layer in trainer.model.moe_layers():
         layer.router.adapt()
     assert not differ(start, state_of(trainer)), "scoring leaves no trace"
 
     trainer.begin(1)
-    loss = trainer.forward(learnable_tokens().training_batch(0, 1, 4, 16))
+    loss = trainer.forward(TOKENS.training_batch(0, 1, 4, 16))
     assert not differ(start, state_of(trainer)), "forward only reads"
     trainer.backward(loss)
     trainer.update()
@@ -66,7 +71,7 @@ def test_all_that_a_router_carries_is_in_the_checkpoint(name):
     for step in (1, 2):
         trained.begin(step)
         take_step(trained, step)
-    fresh.restore(trained.state())
+    fresh.restore(copy.deepcopy(trained.state()))  # a file shares no tensors
     for trainer in (trained, fresh):
         trainer.begin(3)
         take_step(trainer, 3)
@@ -97,8 +102,7 @@ def test_a_run_that_stopped_goes_on_to_bit_identical_losses_whatever_its_router_
     name, tmp_path, monkeypatch
 ):
     spec = run_spec(name, num_layers=1, training=SHORT)
-    tokens = learnable_tokens(num_validation=64)
-    undisturbed = train(spec, tokens, tmp_path / "a.pt", code="test")
+    undisturbed = train(spec, TOKENS, tmp_path / "a.pt", code="test")
 
     class PowerCut(Exception):
         pass
@@ -111,22 +115,20 @@ def test_a_run_that_stopped_goes_on_to_bit_identical_losses_whatever_its_router_
 
     monkeypatch.setattr(train_module, "_save", save_and_fail)
     with pytest.raises(PowerCut):
-        train(spec, tokens, tmp_path / "b.pt", code="test")
+        train(spec, TOKENS, tmp_path / "b.pt", code="test")
     monkeypatch.setattr(train_module, "_save", save)
     torch.manual_seed(99)  # as another process would have it
-    resumed = train(spec, tokens, tmp_path / "b.pt", code="test")
+    resumed = train(spec, TOKENS, tmp_path / "b.pt", code="test")
     assert numbers(resumed) == numbers(undisturbed)
 
 
 @every_router
 def test_a_held_out_score_is_the_same_twice_and_says_how_many_experts_a_token_asked_for(name):
     trainer = make_trainer(name)
-    first, second = (
-        score(trainer.model, learnable_tokens(), trainer.setting, batch_size=4) for _ in range(2)
-    )
+    first, second = (score(trainer.model, TOKENS, trainer.setting, batch_size=4) for _ in range(2))
     assert first == second
     k = first["effective_k"]
-    assert k == pytest.approx(sum(first["effective_k_L"]) / 2)
-    assert sum(map(sum, first["load_routed_LE"])) / 2 / 700 == pytest.approx(k)
+    assert [k] == first["effective_k_L"]
+    assert sum(first["load_routed_LE"][0]) / 64 == pytest.approx(k)
     router = trainer.model.moe_layers()[0].router
     assert not router.fixed_k or k == router.top_k

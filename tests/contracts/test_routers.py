@@ -135,10 +135,13 @@ def test_balance_loss_is_one_when_balanced_and_more_when_skewed():
     assert router(skewed_TE, ids, 4).balance_loss == pytest.approx(4.0)
 
 
-def test_z_loss_has_its_golden_value():
-    layer = make_layer("softk")
+@pytest.mark.parametrize(
+    ("name", "competing"), [("softk", 4), ("noisy_topk", 4), ("null_experts", 8)]
+)
+def test_z_loss_has_its_golden_value_over_the_columns_that_compete(name, competing):
+    layer = make_layer(name)
     torch.nn.init.zeros_(layer.gate.weight)
-    assert layer(*tokens(2, 8)).z_loss.item() == pytest.approx(math.log(4) ** 2)
+    assert layer(*tokens(2, 8)).z_loss.item() == pytest.approx(math.log(competing) ** 2)
 
 
 @every_router
