@@ -187,6 +187,23 @@ def test_loss_free_moves_biases_against_the_load_and_keeps_them_out_of_the_weigh
     torch.testing.assert_close(chosen[2:], sigmoid_E[2:] / sigmoid_E[2:].sum())
 
 
+def test_a_step_in_parts_is_learnt_from_as_a_whole():
+    first_TE = torch.tensor([[3.0, 2.0, 1.0, 0.0]])
+    parts = [first_TE.expand(32, 4), first_TE.flip(1).expand(8, 4)]
+
+    def learnt(name, given):
+        router = make_router(name)
+        for logits_TE in given:
+            router(logits_TE, ids(1, len(logits_TE)), 40)
+        router.adapt()
+        return next(iter(router.state_dict().values()))
+
+    assert torch.equal(learnt("loss_free", parts), learnt("loss_free", parts[:1]))
+    for name in ("quantile_balance", "top_p", "expert_threshold"):
+        mean = (learnt(name, parts[:1]) + learnt(name, parts[1:])) / 2
+        torch.testing.assert_close(learnt(name, parts), mean)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "num_steps"),
     [("loss_free", {"bias_step": 0.01}, 60), ("quantile_balance", {}, 3)],
