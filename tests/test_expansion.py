@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 import yaml
 
+from moebench import registry
 from moebench.spec import BASELINES, ModelSpec, expand, parse
 from tests.specs import ROOT, read_config, runs_of
 
@@ -34,7 +35,8 @@ def test_the_default_asks_for_36_runs():
 
 
 @pytest.mark.parametrize(
-    ("overlays", "num_runs"), [((), 36), (("smoke.yaml",), 24), (("seeds.yaml",), 36)]
+    ("overlays", "num_runs"),
+    [((), 36), (("smoke.yaml",), 24), (("seeds.yaml",), 36), (("modern.yaml",), 36 + 19 * 3)],
 )
 def test_the_configs_that_are_shipped_can_be_run(overlays, num_runs):
     assert len(runs_of(*overlays)) == num_runs
@@ -48,6 +50,13 @@ def test_overlays_only_change_keys_that_exist(name):
     known |= {f"corpora.tinystories.{key}" for key in ("split", "max_documents", "max_bytes")}
     named = ("parallel.sweeps.", "energy.shapes.")  # by a name of the overlay's choice
     assert {key for key in keys(overlay) if not key.startswith(named)} <= known
+
+
+def test_modern_compares_every_router_of_equal_active_work():
+    runs = [run for run in runs_of("modern.yaml").values() if run.experiment == "modern"]
+    assert {run.router for run in runs} == {*registry.names("routers"), *BASELINES} - {"top1"}
+    [model] = {run.model.model_dump_json() for run in runs if not run.is_baseline}
+    assert '"drop_policy":"none"' in model
 
 
 def test_the_published_settings_are_those_of_experiment_1():

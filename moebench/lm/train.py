@@ -100,6 +100,7 @@ def _account(trainer: Trainer, tokens: Tokens, setting: Setting) -> Values:
         "num_active_params": model.num_active_params(),
         "top_k": layers[0].router.top_k if layers else None,
         "causality": str(model.causality),
+        "training_causality": str(model.training_causality),
         "learned": layers[0].router.learned if layers else None,
         "peak_resident_bytes": machine.peak_resident_bytes(),
         "peak_allocated_bytes": setting.peak_allocated_bytes(),

@@ -46,7 +46,9 @@ class ModelSpec(Spec):
     dim: int = Field(128, ge=1, description="width of the residual stream")
     num_heads: int = Field(4, ge=1, description="attention heads; must divide dim")
     num_experts: int = Field(8, ge=1, description="experts per block")
-    top_k: int = Field(2, ge=1, description="experts per token; top1 always takes one")
+    top_k: int = Field(
+        2, ge=1, description="experts per token; top1 always takes one, gshard_top2 two"
+    )
     ffn_mult: int = Field(4, ge=1, description="hidden width of one expert, in units of dim")
     capacity_factor: float = Field(
         1.25,
