@@ -1,5 +1,6 @@
 """The config and the runs it asks for: parsed once, strictly, into frozen specs."""
 
+from moebench.spec.adapters import AdapterRunSpec, PretrainingRunSpec
 from moebench.spec.energy import (
     PUBLISHED_SHAPES,
     EnergySpec,
@@ -22,6 +23,7 @@ from moebench.spec.models import (
     TrainingSpec,
 )
 from moebench.spec.parallel import LinkSpec, ParallelSpec
+from moebench.spec.perft import PerftSpec, QuestionsSpec
 from moebench.spec.problems import ConfigError
 from moebench.spec.sweeps import SweepSpec
 
@@ -29,6 +31,7 @@ __all__ = [
     "BASELINES",
     "PUBLISHED_SHAPES",
     "ROUTED_ONLY",
+    "AdapterRunSpec",
     "Config",
     "ConfigError",
     "CorpusSpec",
@@ -42,6 +45,9 @@ __all__ = [
     "ModelSpec",
     "ParallelSpec",
     "ProtocolSpec",
+    "PerftSpec",
+    "PretrainingRunSpec",
+    "QuestionsSpec",
     "RunSpec",
     "SweepJob",
     "SweepSpec",
