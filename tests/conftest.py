@@ -1,9 +1,16 @@
+import gc
+
 import pytest
 import torch
 
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden")
+
+
+def pytest_collection_finish():
+    """Spare what imports have made from collections; statsmodels asks for one in every test."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,17 +1,28 @@
 """The PERFT room in the config: its grid, and what of it is refused before anything runs."""
 
+import functools
+
 import pytest
 
+from moebench import published_perft
 from moebench.spec import ConfigError, parse
 from moebench.spec.adapters import AdapterSpec
 from moebench.spec.perft import slug
-from tests.specs import read_config
+from tests.specs import ROOT, read_config
+
+
+@functools.cache
+def config():
+    """The default config with little beside the room."""
+    whole = read_config()
+    unified = whole["experiments"]["unified"] | {"routers": {"softk": None}, "figures": []}
+    kept = {key: whole[key] for key in ("corpora", "corpus", "perft")}
+    return kept | {"experiments": {"unified": unified}}
 
 
 def room(**changes):
-    config = read_config()
-    config["perft"] = config["perft"] | changes
-    return parse(config).perft
+    perft = {**config()["perft"], "figures": [], **changes}
+    return parse({**config(), "perft": perft}).perft
 
 
 def problems(**changes):
@@ -123,13 +134,37 @@ def test_the_base_is_pretrained_on_the_text_of_the_config_unless_it_has_its_own(
     assert "did you mean 'tinystories'?" in told["perft.base.corpus"]
 
 
-def test_published_sizes_are_the_published_ones():
-    cells = parse(read_config("seeds.yaml")).perft.cells([0, 1, 2])
-    routed = [name for name in cells if name.startswith("routed") and "=True" not in name]
-    assert len([name for name in routed if "frozen" not in name]) == 3 * 2 * 2
-    assert len(cells) == 3 + 3 + 12 + 1 + 1 + 3 + 3
-    run = cells["single_rank=8_dropout=0.05"][0].finetuning
-    assert (run.num_steps, run.batch_size, run.learning_rate, run.warmup_steps, run.cutoff) == (
-        *(500, 16, 3e-5),
-        *(100, 256),
-    )
+@functools.cache
+def published_cells():
+    return parse(read_config("seeds.yaml")).perft.cells([0, 1, 2])
+
+
+def grid(table):
+    """What tells published adapters apart; None where a variant has no such number."""
+    keys = table[["variant", "rank", "num_adapters", "top_k"]].astype(object)
+    return set(keys.where(keys.notna(), None).itertuples(index=False, name=None))
+
+
+def test_the_published_grid_is_asked_for_whole_and_more_only_of_what_was_not_published():
+    cells = published_cells()
+    published = grid(published_perft.read(ROOT / "resources" / "published" / "perft.csv"))
+    asked = [runs[0].adapter for runs in cells.values()]
+    usual = {
+        (each.variant, each.rank, each.options.get("num_adapters"), each.options.get("top_k"))
+        for each in asked
+        if not {"router", "legacy_weighting"} & set(each.options)
+    }
+    assert published <= usual
+    assert {variant for variant, *_ in usual - published} == {"dense", "attention_lora"}
+    ranks = {
+        variant: {each.rank for each in asked if each.variant == variant} for variant, *_ in usual
+    }
+    assert set(map(frozenset, ranks.values())) == {frozenset({8, 16, 32})}
+    assert {each.dropout for each in asked} == {0.05}
+
+
+def test_adapters_train_as_long_and_as_fast_as_published():
+    [training] = {each.finetuning for arm in published_cells().values() for each in arm}
+    assert (training.num_steps, training.batch_size, training.cutoff) == (500, 16, 256)
+    assert (training.learning_rate, training.warmup_steps) == (3e-5, 100)
+    assert (training.eval_every, training.weight_decay) == (100, 0.0)

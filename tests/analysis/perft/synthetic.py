@@ -1,5 +1,8 @@
 """Rows as the PERFT room would give them, with scores of our choice."""
 
+import functools
+import json
+
 from moebench.perft.accounting import block_cost, router_cost
 from moebench.records import Row
 from moebench.spec.adapters import AdapterRunSpec, AdapterSpec, FinetuningSpec
@@ -28,14 +31,19 @@ ARMS = {
 }
 
 
-def spec(adapter, seed=0, **finetuning):
+@functools.cache
+def _spec(adapter):
     return AdapterRunSpec(
         base="embedded",
         data="generated",
-        seed=seed,
-        adapter=adapter,
-        finetuning=FinetuningSpec(num_steps=4, warmup_steps=1, **finetuning),
+        seed=0,
+        adapter=AdapterSpec(**json.loads(adapter)),
+        finetuning=FinetuningSpec(num_steps=4, warmup_steps=1),
     ).model_dump()
+
+
+def spec(adapter, seed=0):
+    return _spec(adapter.model_dump_json()) | {"seed": seed}
 
 
 def cost(adapter):

@@ -4,12 +4,17 @@ import numpy as np
 import pytest
 
 from moebench import tables
-from moebench.analysis.perft import arms, schemas
+from moebench.analysis.perft import arms, schemas, tabulate
 from moebench.analysis.perft.contrasts import contrasts, pairs
 from moebench.analysis.perft.tabulate import curves, summarise, tabulate_runs
 from moebench.records import Row
 from moebench.spec.adapters import AdapterSpec
 from tests.analysis.perft.synthetic import ARMS, BASE_NATS, rows, spec, without
+
+
+@pytest.fixture(autouse=True)
+def _few_draws(monkeypatch):
+    monkeypatch.setattr(tabulate, "NUM_DRAWS", 200)
 
 
 def summary(found=None, seed=0):
