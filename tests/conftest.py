@@ -9,7 +9,7 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_finish():
-    """Spare what imports have made from collections; statsmodels asks for one in every test."""
+    """Exempt libraries from collection: statsmodels collects at each call, a tenth of a second."""
     gc.freeze()
 
 
