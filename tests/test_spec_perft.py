@@ -95,7 +95,7 @@ def test_one_adapter_asked_for_twice_is_refused():
 def test_a_rank_larger_than_the_hidden_size_is_refused_where_the_size_is_known():
     adapters = [{"variant": "single", "rank": [200]}]
     told = problems(adapters=adapters)["perft"]
-    assert "rank=200 of 'single' is larger than the base's hidden size 96" in told
+    assert "rank=200 of 'single' is larger than the base's hidden size 64" in told
     assert room(adapters=adapters, base={"source": "local", "path": "model"})
 
 

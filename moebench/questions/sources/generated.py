@@ -47,10 +47,10 @@ class Generated(Source):
     def __init__(
         self,
         *,
-        num_questions: int = 3000,
+        num_questions: int = 900,
         seed: int = 0,
-        largest: int = 50,
-        num_facts: int = 60,
+        largest: int = 10,
+        num_facts: int = 12,
         num_options: int = 4,
     ):
         for name, value, low, high in (
