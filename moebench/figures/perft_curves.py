@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Canvas
 from moebench.figures import adapters, style
 from moebench.figures.base import Figure, Tables, lowest, rows
 from moebench.figures.notes import join, write_below
-from moebench.figures.overlay import FIRST_SHOWN, smoothing_steps
+from moebench.figures.smoothing import FIRST_SHOWN, smoothing_steps
 
 PANELS = {
     "train_loss_nats": "training loss\nin nats",
