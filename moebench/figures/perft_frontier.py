@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from moebench.figures import adapters, style
 from moebench.figures.base import Figure, Tables, rows
@@ -17,7 +18,7 @@ from moebench.figures.notes import join, write_below
 SIZE = "num_activated_trainable_params"
 PANELS = {
     "accuracy": "accuracy on held-out questions",
-    "ppl": "1 / perplexity of held-out answers",
+    "ppl": "1 / perplexity of answers",
 }
 
 
@@ -61,7 +62,7 @@ class PerftFrontier(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 9.4))
         panels = canvas.subplots(
             2, 1, sharex=True,
-            gridspec_kw={"left": 0.085, "right": 0.985, "top": 0.985, "bottom": 0.175,
+            gridspec_kw={"left": 0.115, "right": 0.985, "top": 0.985, "bottom": 0.2,
                          "hspace": 0.06},
         )  # fmt: skip
         for axes, (name, title) in zip(panels, PANELS.items(), strict=True):
@@ -71,7 +72,7 @@ class PerftFrontier(Figure):
         for axes, name in zip(panels, PANELS, strict=True):
             place(axes, [_label(each, name) for each in rows(arms)])
         canvas.legend(
-            handles=_handles(arms), loc="upper center", bbox_to_anchor=(0.52, 0.125), ncols=4
+            handles=_handles(arms), loc="upper center", bbox_to_anchor=(0.52, 0.15), ncols=4
         )
         write_below(canvas, _note(arms))
         return canvas
@@ -145,7 +146,8 @@ def _equal(a: Any, b: Any) -> bool:
 def _panel(axes: Axes, arms: pd.DataFrame, name: str) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(adapters.parameters)
-    axes.xaxis.set_minor_formatter(lambda value, _: "")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     for each in rows(arms):
         colour = adapters.look(each.variant).colour
         low, high = getattr(each, f"{name}_low"), getattr(each, f"{name}_high")

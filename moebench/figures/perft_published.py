@@ -108,7 +108,7 @@ def _panel(axes: Axes, runs: pd.DataFrame, axis: str, membership: str) -> None:
 def _write_statements(canvas: Canvas, statements: pd.DataFrame) -> None:
     """One line per statement and reading, with both losses side by side."""
     losses = list(dict.fromkeys(statements["loss"]))
-    lefts = (0.085, 0.40, 0.615, 0.80)
+    lefts = (0.085, 0.36, 0.565, 0.72)
     top, step = 0.345, 0.0235
     header = ["statement", "read", *(f"loss {loss}" for loss in losses)]
     for left, text in zip(lefts, header, strict=True):
