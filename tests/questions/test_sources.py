@@ -43,7 +43,10 @@ def test_generated_options_are_different_and_leave_chance_where_it_is_said_to_be
 
 
 def test_no_generated_question_is_asked_twice():
-    keys = [question.key for question, _ in Generated(num_questions=1500, largest=50, num_facts=60).questions()]
+    keys = [
+        question.key
+        for question, _ in Generated(num_questions=1500, largest=50, num_facts=60).questions()
+    ]
     assert len(set(keys)) == len(keys)
 
 
