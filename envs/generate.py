@@ -15,7 +15,8 @@ PYTHON = "3.11"
 
 DRAW = ["datasets", "docutils", "matplotlib", "moocore", "numpy", "pandas", "pandera", "pydantic"]
 DRAW += ["scipy", "seaborn", "statsmodels", "tqdm", "typer"]
-ENVIRONMENTS = {"draw": DRAW, "measure": [*DRAW, "mpi4py", "mpich", "nvidia-ml-py", "torch"]}
+MEASURE = [*DRAW, "mpi4py", "mpich", "nvidia-ml-py", "peft", "torch", "transformers"]
+ENVIRONMENTS = {"draw": DRAW, "measure": MEASURE}
 
 
 def locked() -> dict[str, str]:

@@ -117,8 +117,12 @@ def line(router: str) -> dict[str, Any]:
 
 
 def ink(router: str) -> str:
-    """Colour of a text about a router: its own, darkened where it would be faint on white."""
-    colour = look(router).colour
+    """Colour of a text about a router."""
+    return darkened(look(router).colour)
+
+
+def darkened(colour: str) -> str:
+    """A colour for text: darker where it would be faint on white."""
     if lightness(colour) <= 55:
         return colour
     return "#" + "".join(f"{int(int(colour[i : i + 2], 16) * 0.66):02x}" for i in (1, 3, 5))

@@ -1,6 +1,7 @@
 """The config and the runs it asks for: parsed once, strictly, into frozen specs."""
 
 from moebench.spec.capacity import CapacityCellSpec, CapacitySpec
+from moebench.spec.adapters import AdapterRunSpec, PretrainingRunSpec
 from moebench.spec.energy import (
     PUBLISHED_SHAPES,
     EnergySpec,
@@ -23,6 +24,7 @@ from moebench.spec.models import (
     TrainingSpec,
 )
 from moebench.spec.parallel import LinkSpec, ParallelSpec
+from moebench.spec.perft import PerftSpec, QuestionsSpec
 from moebench.spec.problems import ConfigError
 from moebench.spec.sweeps import SweepSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
@@ -33,6 +35,7 @@ __all__ = [
     "ROUTED_ONLY",
     "CapacityCellSpec",
     "CapacitySpec",
+    "AdapterRunSpec",
     "Config",
     "ConfigError",
     "CorpusSpec",
@@ -46,6 +49,9 @@ __all__ = [
     "ModelSpec",
     "ParallelSpec",
     "ProtocolSpec",
+    "PerftSpec",
+    "PretrainingRunSpec",
+    "QuestionsSpec",
     "RunSpec",
     "SpecialisationSpec",
     "SweepJob",

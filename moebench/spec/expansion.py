@@ -136,6 +136,8 @@ def _unknown_corpora(config: Config) -> list[Problem]:
         for name, experiment in config.experiments.items()
         if experiment.corpus is not None
     }
+    if config.perft is not None and config.perft.base.corpus is not None:
+        named["perft.base.corpus"] = config.perft.base.corpus
     return [
         (path, unknown(corpus, config.corpora))
         for path, corpus in named.items()

@@ -83,6 +83,8 @@ CommunicatorName = Annotated[
 ]
 KernelName = Annotated[str, _exists_in("kernels"), _file_in("kernels")]
 MeterName = Annotated[str, _exists_in("meters"), _file_in("meters")]
+AdapterName = Annotated[str, _exists_in("perft.adapters"), _file_in("perft.adapters")]
+QuestionSource = Annotated[str, _exists_in("questions.sources"), _file_in("questions.sources")]
 BaselineName = Annotated[
     str,
     AfterValidator(lambda name: one_of(name, BASELINES)),

@@ -32,6 +32,7 @@ from moebench.spec.kinds import (
     unit,
 )
 from moebench.spec.parallel import ParallelSpec
+from moebench.spec.perft import PerftSpec
 from moebench.spec.problems import check_options, one_of
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
 
@@ -273,6 +274,7 @@ class Config(Spec):
     energy: EnergySpec | None = Field(
         None, description="inferences per second and per joule, mixtures against dense networks"
     )
+    perft: PerftSpec | None = Field(None, description="adapters on a pretrained MoE")
 
     @field_validator("tokenizers")
     @classmethod

@@ -26,7 +26,8 @@ def trace(folder, path):
 
 
 def rows(folder):
-    for path in (folder / "results" / "runs").rglob("rows.jsonl"):
+    """Of the experiment that trains routers."""
+    for path in (folder / "results" / "runs" / "unified").rglob("rows.jsonl"):
         for line in path.read_text().splitlines():
             yield json.loads(line)
 
