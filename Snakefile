@@ -54,6 +54,11 @@ if CONFIG.parallel:
     include: "rules/parallel.smk"
 
 
+if "rank_stability" in CONFIG.rooms:
+
+    include: "rules/rank_stability.smk"
+
+
 rule all:
     default_target: True
     input:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from moebench.capacity import causality, drop_over_capacity
 from moebench.dispatch.base import Dispatch, Experts
+from moebench.gates.base import Gate
 from moebench.registry import load
 from moebench.routers.base import (
     Causality,
@@ -40,7 +41,7 @@ class MoELayer(nn.Module):
     def __init__(self, spec: RunSpec, token_count_V: Tensor):
         super().__init__()
         model = spec.model
-        self.gate = nn.Linear(model.dim, model.num_experts, bias=False)
+        self.gate: Gate = load(Gate, model.gate)(model.dim, model.num_experts)
         self.experts = Experts(model.num_experts, model.dim, model.ffn_mult * model.dim)
         setting = RouterSetting(
             num_experts=model.num_experts, top_k=model.top_k, token_count_V=token_count_V
@@ -59,7 +60,7 @@ class MoELayer(nn.Module):
         """Mix the experts of each token; the gate computes in its own type, not in autocast."""
         x_TD = x_BSD.flatten(0, 1)
         with torch.autocast(x_TD.device.type, enabled=False):
-            logits_TE = self.gate(x_TD.to(self.gate.weight.dtype))
+            logits_TE = self.gate(x_TD.to(self.gate.dtype))
         capacity = expert_capacity(
             len(x_TD), self.router.num_experts, self.router.top_k, self.capacity_factor
         )

@@ -20,8 +20,9 @@ ROOT = Path(__file__).parent
 INFRASTRUCTURE = (
     *("__init__", "__main__", "base"),
     *("style", "labelling", "notes"),  # of figures, as are the next
-    *("layouts", "sweeps", "agreement", "networks", "against_size", "crossover_rows"),
+    *("layouts", "sweeps", "agreement", "networks", "against_size", "crossover_rows", "conditions"),
     *("proof", "instruments"),  # of meters
+    "subword",  # of tokenizers
 )
 
 

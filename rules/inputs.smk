@@ -8,6 +8,7 @@ from moebench.energy import readiness
 from moebench.corpora.base import CorpusError
 from moebench.parallel import watch
 from moebench.text import export
+from moebench.tokenizers.base import Tokenizer
 
 
 def check_machine(config):
@@ -78,6 +79,15 @@ def text_files(corpus):
         raise WorkflowError(str(error)) from None
 
 
+def tokenizer_files(tokenizer):
+    """The user's own files that a tokenizer is read from."""
+    given = CONFIG.tokenizers.get(tokenizer, {})
+    try:
+        return registry.load(Tokenizer, tokenizer).files(**given)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def longest_window(corpus):
     """Tokens in the longest window that an experiment cuts from a corpus."""
     return max(run.training.seq_len for run in RUNS.values() if run.corpus == corpus)
@@ -102,6 +112,7 @@ def code_of(entry, runs):
         if not run.is_baseline
         for plugin in (
             f"moebench.routers.{run.router}",
+            f"moebench.gates.{run.model.gate}",
             f"moebench.dispatch.{run.model.dispatch}",
         )
     }
@@ -136,7 +147,7 @@ def link_rows():
 
 
 # The table that has the name of its experiment or room and nothing else.
-MAIN_TABLES = ("runs", "parallel", "energy")
+MAIN_TABLES = ("runs", "parallel", "energy", "rank_stability")
 
 
 def figure_tables(wildcards):

@@ -57,6 +57,8 @@ OPTIONS = [
     ("corpora", "text_file", {"source": "text_file"}, "path: is missing"),
     ("tokenizers", "char", {"unknwn": "count"}, "did you mean 'unknown'?"),
     ("tokenizers", "char", {"unknown": "cont"}, "'count' or 'error'"),
+    ("tokenizers", "bpe", {"vocab_size": "many"}, "got 'many'"),
+    ("tokenizers", "hub", {"revision": "main"}, "name: is missing"),
 ]
 
 
@@ -79,6 +81,7 @@ UNKNOWN_NAMES = [
     ("experiments.unified.figures", ["fronteir"], "frontier"),
     ("experiments.unified.baselines", ["dense_totl"], "dense_total"),
     ("model.dispatch", "sortd", "sorted"),
+    ("model.gate", "linaer", "linear"),
 ]
 
 
@@ -87,6 +90,13 @@ def test_an_unknown_name_is_answered_with_the_nearest_one_and_with_all(path, val
     [(where, what)] = problems((path, value)).items()
     assert where.startswith(path)
     assert f"did you mean {nearest!r}? choose from " in what
+
+
+def test_a_tokenizer_that_needs_an_option_is_refused_without_it():
+    found = problems(("experiments.unified.tokenizer", "tokenizer_file"), ("tokenizers", {}))
+    assert found == {
+        "tokenizers.tokenizer_file.path": "is missing; tokenizer 'tokenizer_file' needs it"
+    }
 
 
 WRONG = [

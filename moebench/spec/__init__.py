@@ -23,6 +23,7 @@ from moebench.spec.models import (
 )
 from moebench.spec.parallel import LinkSpec, ParallelSpec
 from moebench.spec.problems import ConfigError
+from moebench.spec.rank_stability import RankStabilitySpec
 from moebench.spec.sweeps import SweepSpec
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "ModelSpec",
     "ParallelSpec",
     "ProtocolSpec",
+    "RankStabilitySpec",
     "RunSpec",
     "SweepJob",
     "SweepSpec",
