@@ -192,7 +192,7 @@ def test_a_run_is_the_same_after_a_round_trip_through_plain_values():
 def test_config_files_are_laid_over_each_other_as_snakemake_does():
     yaml = pytest.importorskip("yaml")
     update_config = pytest.importorskip("snakemake.utils").update_config
-    names = ["config.yaml", "seeds.yaml", "smoke.yaml"]
+    names = ["config.yaml", "seeds.yaml", "hour.yaml", "smoke.yaml"]
     merged = {}
     for name in names:
         update_config(merged, yaml.safe_load((ROOT / "config" / name).read_text()))

@@ -29,7 +29,7 @@ from moebench.records import Row
 Arm = dict[str, Any]
 
 GAP = "val_nll_difference_nats"
-SIDED = ("router", "capacity_factor", "value")
+SIDED = ("router", "capacity_factor", "gate", "value")
 IDENTITY = ["factor", "family", *(f"{what}_{side}" for side in "ab" for what in SIDED)]
 
 
@@ -95,6 +95,7 @@ def _identity(a: Arm, b: Arm, factor: str, levels: list[str]) -> Arm:
     for side, arm in (("a", a), ("b", b)):
         identity[f"router_{side}"] = arm["router"]
         identity[f"capacity_factor_{side}"] = arm.get("capacity_factor")
+        identity[f"gate_{side}"] = arm.get("gate")
         identity[f"value_{side}"] = str(arm[factor])
     return identity
 

@@ -48,7 +48,8 @@ def conditions(
 ) -> list[Condition]:
     """Conditions of one experiment that rank at least two causal routers, from its tables."""
     levels = cells.swept(runs, cells.setting_names())
-    arms = runs.assign(cell=runs[["router", *levels]].astype(str).agg(", ".join, axis=1))
+    identity = runs[["router", *levels]].itertuples(index=False)
+    arms = runs.assign(cell=[", ".join(map(str, each)) for each in identity])
     nll = cells.crossed(arms, "seed", "val_nll_nats")
     draws_AD = block_draws(nll.to_numpy(), rng, NUM_DRAWS)
     draws = dict(zip(nll.index, draws_AD, strict=True))
