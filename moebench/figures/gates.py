@@ -6,7 +6,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
 from moebench.figures import style
-from moebench.figures.base import Figure, Tables, lowest, rows
+from moebench.figures.base import ArmFigure, Tables, lowest, rows
 from moebench.figures.notes import join, write_below
 
 MARKERS = {"linear": "o", "mlp": "s", "mlp_hadamard": "D"}
@@ -16,7 +16,7 @@ PANEL_IN = 2.5
 EDGES_IN = (0.4, 1.35)  # above and below the panels
 
 
-class Gates(Figure):
+class Gates(ArmFigure):
     """One panel per router, all with the same axes."""
 
     columns = {
