@@ -1,9 +1,16 @@
+import gc
+
 import pytest
 import torch
 
 
 def pytest_addoption(parser):
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden")
+
+
+def pytest_collection_finish():
+    """Exempt libraries from collection: statsmodels collects at each call, a tenth of a second."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -50,13 +50,14 @@ def test_the_page_of_keys_is_what_the_program_explains(request):
 
 
 def test_every_key_is_explained_with_a_meaning_and_every_plug_in_named():
-    rows = [line.split(" | ") for line in explain().partition("## Routers")[0].splitlines()]
+    text = explain()
+    rows = [line.split(" | ") for line in text.partition("## Routers")[0].splitlines()]
     explained = {row[0].strip("| `"): row[-1].strip(" |") for row in rows if len(row) == 5}
     assert {"model.top_k", "corpora.<name>.source", "experiments.<name>.sweep"} <= set(explained)
     assert all(explained.values())
     for package in ("routers", "corpora", "tokenizers", "gates", "dispatch", "figures"):
         for name in registry.names(package):
-            assert f"| `{name}` |" in explain()
+            assert f"| `{name}` |" in text
 
 
 def test_a_type_is_told_in_words():

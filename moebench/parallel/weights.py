@@ -13,6 +13,7 @@ from torch import Tensor
 from moebench.parallel.network import Network
 
 _GATE, _EXPERT, _INPUT = range(3)  # streams of random numbers under one seed
+_DRAWN_AT_ONCE = 64  # rows: in double precision they hardly add to a rank's peak memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +61,10 @@ class Weights:
 
     def _normal(self, draw: torch.Generator, *shape: int, scale: float = 1.0) -> Tensor:
         """Drawn in float64 on the CPU, so that every number type and device gets the same."""
-        drawn = torch.randn(*shape, generator=draw, dtype=torch.float64)
-        return (scale * drawn).to(self.device, self.dtype)
+        drawn = torch.empty(*shape, device=self.device, dtype=self.dtype)
+        for some in drawn.split(_DRAWN_AT_ONCE):
+            some.copy_(scale * torch.randn(some.shape, generator=draw, dtype=torch.float64))
+        return drawn
 
     def _matrix(self, draw: torch.Generator, fan_out: int, fan_in: int) -> Tensor:
         return self._normal(draw, fan_out, fan_in, scale=1 / math.sqrt(fan_in))

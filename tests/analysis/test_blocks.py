@@ -89,6 +89,7 @@ def test_a_gap_of_3_sd_is_found_which_pairs_of_3_seeds_alone_would_miss():
     assert (holm(alone_NP)[:, at] < 0.05).mean() < 0.08
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sd_A", "at_most"),
     [

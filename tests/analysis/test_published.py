@@ -59,6 +59,7 @@ def test_a_changed_throughput_is_noticed(unified, tmp_path):
         published.read(tmp_path / "unified.csv")
 
 
+@pytest.mark.slow
 def test_equal_routers_tie_at_every_rank(unified):
     rng = np.random.default_rng(0)
     rows = synthetic.experiment(
@@ -75,6 +76,7 @@ def test_equal_routers_tie_at_every_rank(unified):
     )
 
 
+@pytest.mark.slow
 def test_a_reversed_order_is_not_consistent(unified, tmp_path):
     at_one = unified[unified["capacity_factor"] == 1.0].sort_values("val_nll_nats")
     place = {router: i for i, router in enumerate(at_one["router"])}

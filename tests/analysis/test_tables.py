@@ -33,6 +33,7 @@ MAKERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "schema"), MAKERS)
 def test_table_reads_back_as_it_was_written(make, schema, rows, tmp_path):
     table = make(rows)
@@ -43,6 +44,7 @@ def test_table_reads_back_as_it_was_written(make, schema, rows, tmp_path):
     assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "schema"), MAKERS)
 def test_order_of_rows_does_not_change_a_byte(make, schema, rows, tmp_path):
     shuffled = random.Random(0).sample(rows, len(rows))

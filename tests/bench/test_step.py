@@ -19,6 +19,7 @@ def small_trainer(**model):
     return Trainer(spec, learnable_tokens(), prepare("cpu", "float32", 1))
 
 
+@pytest.mark.slow
 def test_model_flops_are_those_that_a_step_executes():
     trainer = small_trainer()
     training = trainer.training

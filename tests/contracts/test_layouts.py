@@ -71,6 +71,7 @@ def test_skewed_routings_equal_the_loop_both_ways_of_multiplying(name, routing, 
     assert_equals_reference(name, 4, weights_of(network, routing, 4), batch_size)
 
 
+@pytest.mark.slow
 @every_layout
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(data=st.data())
@@ -126,6 +127,7 @@ def sent_and_predicted(name, world_size, weights, batch_size):
     return run_ranks(world_size, count)
 
 
+@pytest.mark.slow
 @every_layout
 @every_world_size
 @pytest.mark.parametrize("network", NETWORKS)
@@ -178,6 +180,7 @@ class Made(TorchDispatchMode):
         return out
 
 
+@pytest.mark.slow
 @every_layout
 @pytest.mark.parametrize("fused", [True, False])
 def test_predicted_bytes_of_a_pass_are_those_it_makes(name, fused, monkeypatch):

@@ -41,6 +41,7 @@ def test_docstrings_come_in_source_order_without_running_the_module(tmp_path):
     assert stdlib_docs._docstrings(path) == "Module.\n\nA.\n\nf.\n\ng."
 
 
+@pytest.mark.slow
 def test_stdlib_docs_tells_no_paragraph_twice(stdlib):
     told = [" ".join(p.split()) for document in stdlib for p in document.split("\n\n")]
     long = [paragraph for paragraph in told if len(paragraph) >= 80]
@@ -48,6 +49,7 @@ def test_stdlib_docs_tells_no_paragraph_twice(stdlib):
     assert len(long) == len(set(long))
 
 
+@pytest.mark.slow
 def test_stdlib_docs_of_a_smaller_size_is_the_beginning_of_a_larger(stdlib):
     smaller = list(StdlibDocs(max_bytes=50_000).documents())
     assert smaller == stdlib[: len(smaller)]

@@ -52,6 +52,7 @@ def test_facts_name_licence_and_origin(spec):
     assert facts["origin"]
 
 
+@pytest.mark.slow
 @each_offline_source
 def test_two_exports_are_equal_byte_for_byte(spec, tmp_path):
     first, second = corpus_files(tmp_path / "first"), corpus_files(tmp_path / "second")
@@ -61,6 +62,7 @@ def test_two_exports_are_equal_byte_for_byte(spec, tmp_path):
         assert one.read_bytes() == other.read_bytes()
 
 
+@pytest.mark.slow
 @each_offline_source
 def test_another_split_seed_is_another_split(spec, tmp_path):
     first, second = corpus_files(tmp_path / "first"), corpus_files(tmp_path / "second")
@@ -69,6 +71,7 @@ def test_another_split_seed_is_another_split(spec, tmp_path):
     assert set(export.read(first.validation)) != set(export.read(second.validation))
 
 
+@pytest.mark.slow
 def test_texts_are_read_and_tokenised_without_torch():
     modules = [f"moebench.corpora.{name}" for name in SOURCES]
     modules += [f"moebench.tokenizers.{name}" for name in registry.names("tokenizers")]

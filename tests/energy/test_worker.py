@@ -12,7 +12,9 @@ from moebench.meters.instruments import Instruments
 from moebench.spec import EnergySpec
 
 POWER_W = 30.0
-DOMAIN = Domain(id="test_worker:load", kind="cpu", name="a steady load", source="counter", update_s=1e-5)
+DOMAIN = Domain(
+    id="test_worker:load", kind="cpu", name="a steady load", source="counter", update_s=1e-5
+)
 SPEC = EnergySpec(
     sizes=["tiny"],
     shapes={"tiny": {"num_experts": 4, "width": 8, "num_layers": 2, "top_k": 2}},

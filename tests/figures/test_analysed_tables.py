@@ -29,6 +29,7 @@ def analysed(request, tmp_path_factory):
     return {name: pd.read_csv(folder / f"{name}.csv") for name in made}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", synthetic.ARM_FIGURES)
 def test_every_figure_draws_the_tables_of_the_analysis(analysed, name):
     figure = registry.load(base.Figure, name)()

@@ -55,6 +55,7 @@ def titled(canvas, start):
     return axes
 
 
+@pytest.mark.slow
 def test_without_a_meter_the_panels_of_energy_are_empty_frames_that_say_why(without_meter):
     for name in (*WITH_JOULES, "energy_batch"):
         canvas, caption = draw(name, without_meter)
@@ -64,6 +65,7 @@ def test_without_a_meter_the_panels_of_energy_are_empty_frames_that_say_why(with
         assert REASON in caption
 
 
+@pytest.mark.slow
 def test_without_a_meter_speed_and_published_energy_are_drawn(without_meter):
     canvas, _ = draw("inferences_per_s", without_meter)
     assert not frames(canvas)
@@ -72,6 +74,7 @@ def test_without_a_meter_speed_and_published_energy_are_drawn(without_meter):
     assert "Published data: at 2.7 M the dense network is 7.09 times thriftier" in caption
 
 
+@pytest.mark.slow
 def test_points_stand_where_the_table_says(with_meter):
     canvas, _ = draw("inferences_per_joule", with_meter)
     axes = titled(canvas, "this machine: f32, batch 128")
@@ -82,6 +85,7 @@ def test_points_stand_where_the_table_says(with_meter):
         assert line.get_ydata()[0] == each.inferences_per_j
 
 
+@pytest.mark.slow
 def test_what_was_brought_home_has_a_panel_with_device_and_date(with_meter):
     canvas, caption = draw("inferences_per_joule", with_meter)
     axes = titled(canvas, "measured 2026-11-20: NVIDIA H200")
@@ -89,6 +93,7 @@ def test_what_was_brought_home_has_a_panel_with_device_and_date(with_meter):
     assert "Measured 2026-11-20: NVIDIA H200" in caption
 
 
+@pytest.mark.slow
 def test_networks_that_did_not_learn_are_hollow_with_their_accuracy(with_meter):
     canvas, _ = draw("inferences_per_joule", with_meter)
     for start, poor in (

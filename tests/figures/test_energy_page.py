@@ -44,6 +44,7 @@ def test_the_page_of_a_run_without_a_meter_holds_no_joule_of_its_own(without_met
     assert "inferences/J" not in text
 
 
+@pytest.mark.slow
 def test_a_joule_that_slipped_out_of_its_block_is_seen(without_meter, with_meter, tmp_path):
     assert A_JOULE.search(outside_quarantine(rendered(with_meter, tmp_path))) is None
     for slip in ("12.5 J", "3 W", "770 inf/J", "1.2 kJ", "115 joules", "60 watts"):
@@ -52,6 +53,7 @@ def test_a_joule_that_slipped_out_of_its_block_is_seen(without_meter, with_meter
     assert A_JOULE.search(without_block)
 
 
+@pytest.mark.slow
 def test_a_run_with_a_meter_shows_joules_and_says_how_they_were_measured(with_meter, tmp_path):
     text = outside_quarantine(rendered(with_meter, tmp_path))
     assert "inferences/J" in text

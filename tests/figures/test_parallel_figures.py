@@ -55,6 +55,7 @@ def lines(axes, prefix):
     return {line.get_gid(): line for line in axes.lines if str(line.get_gid()).startswith(prefix)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_figure_of_layouts_can_be_drawn_and_says_no_nan(tables, name):
     figure = registry.load(base.Figure, name)()
@@ -180,6 +181,7 @@ def test_durations_are_told_in_the_unit_that_fits():
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_equal_tables_give_equal_bytes(tables, tmp_path):
     for name, table in tables.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)

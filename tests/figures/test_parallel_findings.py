@@ -29,12 +29,14 @@ def everything(made):  # noqa: F811
     }
 
 
+@pytest.mark.slow
 def test_the_page_is_sound_and_says_no_nan(everything, tmp_path):
     parts = parallel.page(everything)
     rst.write(parts, tmp_path / "page.rst", tmp_path / "page.html")
     assert "nan" not in (tmp_path / "page.html").read_text().replace("dominant", "")
 
 
+@pytest.mark.slow
 def test_the_target_of_the_model_is_met_or_not_by_the_held_out_cells_alone(everything):
     cells = everything["parallel"]
     num = cells["is_held_out"].sum()
@@ -48,6 +50,7 @@ def test_the_target_of_the_model_is_met_or_not_by_the_held_out_cells_alone(every
     assert "is NOT met." in parallel.model_error(cells)[0]
 
 
+@pytest.mark.slow
 def test_advice_counts_winners_and_ties_of_the_table(everything):
     sizes = everything["regimes"].query("world_size == 8 and direction == 'forward'")
     clear = sizes[~sizes["is_tie"]]
@@ -95,6 +98,7 @@ def test_predictions_are_called_so_and_name_the_stretches_of_ranks():
     assert "one process at 2 to 4 ranks and expert parallel at 8 ranks" in sentence
 
 
+@pytest.mark.slow
 def test_the_published_cells_stand_beside_the_same_cells_here(everything):
     table = everything["published"]
     cells = truth.cells(noise=0.03)
@@ -111,6 +115,7 @@ def test_the_published_cells_stand_beside_the_same_cells_here(everything):
     assert line["first_block_ratio"] == 1.0
 
 
+@pytest.mark.slow
 def test_a_cell_that_was_not_measured_has_no_line(everything):
     table = everything["published"]
     assert not ((table["document"] == "first") & (table["feature_dim"] == 128)).any()
@@ -125,6 +130,7 @@ def test_the_comparison_reads_back_as_it_was_written(everything, tmp_path):
     pd.testing.assert_frame_equal(again, everything["published"])
 
 
+@pytest.mark.slow
 def test_repeatability_is_that_of_the_anchors(everything):
     sentence = parallel.repeatability(everything["parallel"], everything["anchors"])[0]
     assert "factor of 1.10 (median) and 1.30 (largest); 67% of them lie within 15 %" in sentence

@@ -14,10 +14,8 @@ from moebench.provenance import file_digest
 NAMES = synthetic.ARM_FIGURES
 
 
-@pytest.mark.parametrize(
-    "name",
-    [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
 def test_equal_tables_give_equal_bytes_of_about_900_browser_pixels(results, tmp_path, name):
     first = synthetic.draw(results, name)
     shutil.move(results / "figures", tmp_path / "first")
@@ -81,6 +79,7 @@ def test_a_missing_or_empty_table_is_named(tables):
         base.render(figure, {**tables, "curves": tables["curves"][:0]})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_one_seed_without_intervals_can_be_drawn(tables, name):
     intervals = [c for c in tables["summary"] if c.endswith(("_low", "_high"))]
@@ -94,6 +93,7 @@ def test_one_seed_without_intervals_can_be_drawn(tables, name):
         assert "One seed" in figure.caption(tables)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_an_experiment_of_dense_networks_only_can_be_drawn(tables, name):
     dense = {k: t[t["router"].str.startswith("dense")].reset_index() for k, t in tables.items()}

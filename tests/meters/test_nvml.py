@@ -107,6 +107,7 @@ def answers(library, tmp_path_factory):
     return json.loads(finished.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORKING)
 def test_measured_joules_are_those_truly_drawn(answers, name):
     """The counter of device i runs i + 1 times as fast."""

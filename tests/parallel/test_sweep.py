@@ -15,7 +15,7 @@ from moebench.parallel.oracle import LayoutDiffers
 from moebench.parallel.sweep import measure_sweep
 from moebench.spec import LayoutCellSpec, ProtocolSpec, SweepJob
 
-PROTOCOL = ProtocolSpec(min_calls=6, min_s=0.05, num_blocks=6, warmup_calls=2, warmup_max_s=0.01)
+PROTOCOL = ProtocolSpec(min_calls=6, min_s=9.0, num_blocks=6, warmup_calls=2, warmup_max_s=0.01)
 
 
 @pytest.fixture(autouse=True)
@@ -102,15 +102,16 @@ def test_garbage_is_collected_again_afterwards():
 
 
 def test_peak_memory_grows_by_what_a_layer_takes():
-    """Weights of 16 MiB, drawn in double precision: neither the process nor nothing."""
+    """Weights of 16 MiB, and a copy while they are stacked: neither the process nor nothing."""
     large = cell(feature_dim=2048, hidden_dim=1024, batch_size=1)
     [found] = [row.values for row in measured(large) if row.kind == "memory"]
     weights_bytes = 2 * 1024 * 2048 * 4
-    assert weights_bytes < found["peak_memory_bytes"] < 5 * weights_bytes
+    assert weights_bytes < found["peak_memory_bytes"] < 2.5 * weights_bytes
     assert found["predicted_weights_bytes"] == pytest.approx(weights_bytes, rel=0.01)
     assert found["peak_resident_bytes"] > found["peak_memory_bytes"]
 
 
+@pytest.mark.slow
 def test_a_peak_is_forgotten_before_the_next_cell():
     large = cell(feature_dim=2048, hidden_dim=1024, batch_size=1)
     rows = [row for row in measured(large, cell()) if row.kind == "memory"]

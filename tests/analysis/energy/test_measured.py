@@ -50,6 +50,7 @@ def write(path, found):
     return path
 
 
+@pytest.mark.slow
 def test_rows_come_home_as_points_with_device_and_date(tmp_path):
     path = write(tmp_path / "h200/energy.jsonl.gz", rows())
     published = published_energy.read(PUBLISHED / "energy.csv")

@@ -22,6 +22,7 @@ def lines(windows):
     return table[table["kernel"] == "chosen"].set_index(["boundary", "assumed_w"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("boundary", "assumed_w", "millions"),
     [

@@ -55,6 +55,7 @@ def test_without_a_meter_there_are_crossovers_in_time_and_none_in_joules():
     assert one(table, **GROUPED).crossover_params == pytest.approx(100e6)
 
 
+@pytest.mark.slow
 def test_time_is_told_once_however_many_boundaries_there_are():
     gross = windows(noise=0.02)
     net = with_meter(gross, power_w=40.0).assign(boundary="gpu_net")
@@ -65,6 +66,7 @@ def test_time_is_told_once_however_many_boundaries_there_are():
     assert alone.reset_index(drop=True).equals(beside.reset_index(drop=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", ["invalid", "unavailable", "estimated"])
 def test_only_joules_that_were_measured_enter_a_mean(status):
     table = windows()
@@ -113,6 +115,7 @@ def test_rates_of_a_cell_are_those_of_its_windows():
     assert found.energy_delay_j_s == pytest.approx(100 / found.inferences_per_s**2)
 
 
+@pytest.mark.slow
 def test_processes_are_the_blocks_where_there_are_several():
     table = windows(num_blocks=6, noise=0.05).assign(process=lambda t: t["block"] // 2)
     found = cells(table)
@@ -122,6 +125,7 @@ def test_processes_are_the_blocks_where_there_are_several():
     assert set(cells(windows())["blocks_are"]) == {"block"}
 
 
+@pytest.mark.slow
 def test_a_network_that_did_not_learn_is_marked_in_its_cell_and_in_the_crossover():
     table = windows()
     where = table["network"].eq("dense_total") & table["size"].eq("xxl")
@@ -162,6 +166,7 @@ def test_the_dense_network_of_equal_loss_is_found_between_two_sizes():
     assert found.ratio_low <= found.ratio <= found.ratio_high
 
 
+@pytest.mark.slow
 def test_a_loss_that_no_dense_network_reaches_is_censored():
     table = windows()
     found = equal_loss(table)
@@ -201,6 +206,7 @@ def test_readings_of_a_test_double_are_refused():
     refuse(table, "energy.csv")
 
 
+@pytest.mark.slow
 def test_the_boundary_to_show_is_the_first_that_has_joules():
     host = windows().assign(boundary="host")
     gpu = windows(with_joules=False)
