@@ -13,8 +13,9 @@ Shapes: R routers, P pairs of routers, A arms, S seeds, D draws.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,7 +56,9 @@ def conditions(
     draws = dict(zip(nll.index, draws_AD, strict=True))
     known = arms.drop_duplicates("cell").set_index("cell")
     routed = known[known["capacity_factor"].notna() & (known["causality"] != NON_CAUSAL)]
-    groups = routed.groupby(levels, sort=True) if levels else [((), routed)]
+    groups: Iterable[tuple[Any, pd.DataFrame]] = [((), routed)]
+    if levels:
+        groups = routed.groupby(levels, sort=True)
     found = []
     for values, group in groups:
         shared = dict(zip(levels, values, strict=True))

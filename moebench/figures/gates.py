@@ -13,6 +13,7 @@ MARKERS = {"linear": "o", "mlp": "s", "mlp_hadamard": "D"}
 LATER = ("^", "v", "P", "X", "<", ">")  # for gates that are added, in the order of their names
 COLUMNS = 3
 PANEL_IN = 2.5
+NOTHING = "Nothing to draw: without a router there is no gate."
 EDGES_IN = (0.4, 1.35)  # above and below the panels
 
 
@@ -39,6 +40,10 @@ class Gates(ArmFigure):
         """Draw each router's gates, joined in the order of the legend."""
         routed = _routed(tables["summary"])
         routers = style.order(routed["router"])
+        if not routers:
+            canvas = Canvas(figsize=(style.WIDTH_IN, 1.2))
+            write_below(canvas, [NOTHING])
+            return canvas
         num_rows = -(-len(routers) // COLUMNS)
         height_in = num_rows * PANEL_IN + sum(EDGES_IN)
         canvas = Canvas(figsize=(style.WIDTH_IN, height_in))
@@ -67,6 +72,8 @@ class Gates(ArmFigure):
     def caption(self, tables: Tables) -> str:
         """Name the best gate of each router, and what it costs against the plain matrix."""
         routed = _routed(tables["summary"])
+        if routed.empty:
+            return NOTHING
         text = ["Held-out perplexity against training speed, for each gate of each router."]
         for router in style.order(routed["router"]):
             mine = routed[routed["router"] == router].dropna(subset=["val_ppl"])

@@ -1,5 +1,7 @@
 """Whether the routers keep their order, in sentences: every number from the tables."""
 
+from typing import Any
+
 import pandas as pd
 
 from moebench.figures import style
@@ -89,11 +91,11 @@ def _outcome(stability: pd.DataFrame) -> str:
     )
 
 
-def _tau(each: "pd.Series[float]") -> str:
+def _tau(each: Any) -> str:
     return f"{_interval(each)} over {each['num_routers']} routers, between {_between(each)}"
 
 
-def _interval(each: "pd.Series[float]") -> str:
+def _interval(each: Any) -> str:
     if pd.isna(each["kendall_tau"]):
         return "–"
     if pd.isna(each["kendall_tau_low"]):
@@ -104,5 +106,5 @@ def _interval(each: "pd.Series[float]") -> str:
     )
 
 
-def _between(each: "pd.Series[float]") -> str:
+def _between(each: Any) -> str:
     return join([label(str(each["condition_a"])), label(str(each["condition_b"]))])
