@@ -163,7 +163,7 @@ def panels(cells: pd.DataFrame, axis: str) -> tuple[list[Panel], int]:
 
 
 def _worth(cells: pd.DataFrame, axis: str) -> tuple[int, int, int]:
-    """Panels with more points come first, then those with more cells, then those with more ranks."""
+    """Panels with more points come first, then those with more cells, then with more ranks."""
     return cells[axis].nunique(), len(cells), cells["world_size"].max()
 
 
