@@ -115,8 +115,7 @@ def _draw_router(axes: Axes, mine: pd.DataFrame) -> None:
 
 
 def _handle(gate: str) -> Line2D:
-    look = {"marker": _marker(gate), "color": style.INK, "ls": "", "ms": 8}
-    return Line2D([], [], label=f"gate {gate}", **look)
+    return Line2D([], [], label=f"gate {gate}", marker=_marker(gate), color=style.INK, ls="", ms=8)
 
 
 def _note(routed: pd.DataFrame) -> list[str]:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -53,7 +53,7 @@ class Tokens:
             tokenizer_sha256=known["tokenizer_sha256"],
         )
 
-    def digests(self) -> dict[str, str]:
+    def digests(self) -> dict[str, Any]:
         """Digests of text and tokenizer, which every row repeats."""
         return {name: getattr(self, name) for name in self.DIGESTS}
 
