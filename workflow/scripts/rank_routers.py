@@ -13,9 +13,7 @@ with job(snakemake):
     among = [
         condition
         for name, runs, pairs in each
-        for condition in rank_stability.conditions(
-            name, pd.read_csv(runs), pd.read_csv(pairs), rng
-        )
+        for condition in rank_stability.conditions(name, pd.read_csv(runs), pd.read_csv(pairs), rng)
     ]
     tables.write(rank_stability.stability(among), outputs.stability)
     tables.write(rank_stability.ranks(among), outputs.ranks)
