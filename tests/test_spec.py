@@ -166,7 +166,8 @@ def test_a_number_that_yaml_takes_for_text_is_taken_for_the_number(text):
     config["experiments"]["unified"]["sweep"] = {"training.z_coef": [text]}
     parsed = parse(config)
     assert parsed.training.learning_rate == 1e-3
-    for run in expand(parsed).values():
+    mine = [run for run in expand(parsed).values() if run.experiment == "unified"]
+    for run in mine:
         assert (run.training.learning_rate, run.training.weight_decay) == (1e-3, 1e-3)
         assert run.training.z_coef == 1e-3
 

@@ -82,6 +82,7 @@ def test_tau_is_that_of_scipy_on_the_means():
     assert compare(a, b)["kendall_tau"] == pytest.approx(expected.statistic)
 
 
+@pytest.mark.slow
 def test_interval_of_tau_is_that_of_scipys_tau_of_each_draw():
     a, b = (experiment(name, ORDER, gap=0.004, rng=i) for i, name in enumerate("ab"))
     taus = [
@@ -123,6 +124,7 @@ def test_ranks_their_distribution_and_the_best_are_those_that_were_planted():
     assert shares.groupby("rank")["probability"].sum().tolist() == pytest.approx([1] * 4)
 
 
+@pytest.mark.slow
 def test_routers_that_do_not_differ_are_each_the_best_about_equally_often():
     """Over many experiments; in one of them the means of its seeds decide."""
     best = [ranks(experiment("a", ORDER, gap=0, rng=i)).set_index("router") for i in range(8)]
