@@ -105,7 +105,7 @@ def _draw_ranks(axes: Axes, ranks: pd.DataFrame) -> None:
 
 def _draw_pairs(axes: Axes, stability: pd.DataFrame) -> None:
     for y, each in enumerate(rows(stability)):
-        face = style.INK if each.verdict == "same" else "white"
+        face = "white" if each.verdict == "open" else style.INK
         axes.hlines(y, each.kendall_tau_low, each.kendall_tau_high, color=style.INK, lw=1.6)
         marker = "X" if each.verdict == "reversed" else "o"
         axes.plot(
