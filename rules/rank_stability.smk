@@ -1,3 +1,7 @@
+# Sorted, because the process of a job reads the config with its keys in another order.
+COMPARED = sorted(CONFIG.experiments)
+
+
 def stability_table(name, title):
     """A table of rank stability, as an item of the report."""
     return report(
@@ -11,8 +15,8 @@ def stability_table(name, title):
 
 rule rank_routers:
     input:
-        runs=[table_of(name, "runs") for name in CONFIG.experiments],
-        contrasts=[table_of(name, "contrasts") for name in CONFIG.experiments],
+        runs=[table_of(name, "runs") for name in COMPARED],
+        contrasts=[table_of(name, "contrasts") for name in COMPARED],
     output:
         stability=stability_table("rank_stability", "one row per pair of conditions"),
         ranks=stability_table("ranks", "rank of each router in each condition"),
@@ -23,7 +27,7 @@ rule rank_routers:
     conda:
         "../envs/draw.yaml"
     params:
-        experiments=list(CONFIG.experiments),
+        experiments=COMPARED,
         code=sidecar.code("moebench.analysis.rank_stability"),
     script:
         "../workflow/scripts/rank_routers.py"
