@@ -54,6 +54,7 @@ def conditions(
     nll = cells.crossed(arms, "seed", "val_nll_nats")
     draws_AD = block_draws(nll.to_numpy(), rng, NUM_DRAWS)
     draws = dict(zip(nll.index, draws_AD, strict=True))
+    means = dict(zip(nll.index, nll.to_numpy().mean(axis=1).tolist(), strict=True))
     known = arms.drop_duplicates("cell").set_index("cell")
     routed = known[known["capacity_factor"].notna() & (known["causality"] != NON_CAUSAL)]
     groups: Iterable[tuple[Any, pd.DataFrame]] = [((), routed)]
@@ -67,7 +68,7 @@ def conditions(
             Condition(
                 experiment=experiment,
                 name=", ".join([experiment, *(f"{key}={value}" for key, value in shared.items())]),
-                nll={router: float(nll.loc[cell].mean()) for router, cell in cell_of.items()},
+                nll={router: means[cell] for router, cell in cell_of.items()},
                 draws={router: draws[cell] for router, cell in cell_of.items()},
                 verdicts=_verdicts(contrasts, family_name("router", shared), list(cell_of)),
             )

@@ -35,7 +35,8 @@ def claim(stability: pd.DataFrame, ranks: pd.DataFrame) -> list[str]:
         f"“The same order of routers everywhere” is {_outcome(stability)} by {num_conditions} "
         f"conditions: of {counts['pairs']} comparisons of two routers between two conditions, "
         f"{counts['same']} have the same order, beyond the spread of the seeds in both, "
-        f"{counts['reversed']} the reverse, and {counts['open']} are left open: the seeds do not tell the two apart in both."
+        f"{counts['reversed']} the reverse, and {counts['open']} are left open: the seeds do not "
+        "tell the two apart in both."
     ]
     if len(lowest):
         ends = [lowest.iloc[0]] if len(lowest) == 1 else [lowest.iloc[0], lowest.iloc[-1]]
