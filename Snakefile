@@ -85,6 +85,11 @@ if CONFIG.perft:
     include: "rules/perft.smk"
 
 
+if "rank_stability" in CONFIG.rooms:
+
+    include: "rules/rank_stability.smk"
+
+
 rule all:
     default_target: True
     input:

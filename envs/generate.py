@@ -14,7 +14,7 @@ LOCK = HERE.parent / "requirements.lock"
 PYTHON = "3.11"
 
 DRAW = ["datasets", "docutils", "matplotlib", "moocore", "numpy", "pandas", "pandera", "pydantic"]
-DRAW += ["scipy", "seaborn", "statsmodels", "tqdm", "typer"]
+DRAW += ["scipy", "seaborn", "statsmodels", "tokenizers", "tqdm", "typer"]
 MEASURE = [*DRAW, "mpi4py", "mpich", "nvidia-ml-py", "peft", "torch", "transformers"]
 ENVIRONMENTS = {"draw": DRAW, "measure": MEASURE}
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from moebench.capacity import causality, drop_over_capacity
 from moebench.dispatch.base import Dispatch, Experts
+from moebench.gates.base import Gate
 from moebench.registry import load
 from moebench.routers.base import (
     Causality,
@@ -45,7 +46,7 @@ class MoELayer(nn.Module):
             num_experts=model.num_experts, top_k=model.top_k, token_count_V=token_count_V
         )
         self.router: Router = load(Router, spec.router)(setting, **spec.router_options)
-        self.gate = nn.Linear(model.dim, self.router.num_logits, bias=False)
+        self.gate: Gate = load(Gate, model.gate)(model.dim, self.router.num_logits)
         self.experts = Experts(model.num_experts, model.dim, model.ffn_mult * model.dim)
         self.dispatch: Dispatch = load(Dispatch, model.dispatch)()
         self.capacity_factor = model.capacity_factor
@@ -66,7 +67,7 @@ class MoELayer(nn.Module):
         """Mix the experts of each token; the gate computes in its own type, not in autocast."""
         x_TD = x_BSD.flatten(0, 1)
         with torch.autocast(x_TD.device.type, enabled=False):
-            logits_TG = self.gate(x_TD.to(self.gate.weight.dtype))
+            logits_TG = self.gate(x_TD.to(self.gate.dtype))
         capacity = expert_capacity(
             len(x_TD), self.router.num_experts, self.router.top_k, self.capacity_factor
         )

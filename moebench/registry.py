@@ -20,9 +20,10 @@ ROOT = Path(__file__).parent
 INFRASTRUCTURE = (
     *("__init__", "__main__", "base"),
     *("style", "labelling", "notes", "adapters", "smoothing"),  # of figures, as are the next
-    *("layouts", "sweeps", "agreement", "networks", "against_size", "crossover_rows"),
+    *("layouts", "sweeps", "agreement", "networks", "against_size", "crossover_rows", "conditions"),
     *("capacities", "experts"),
     *("proof", "instruments"),  # of meters
+    "subword",  # of tokenizers
 )
 
 

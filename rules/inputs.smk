@@ -8,6 +8,7 @@ from moebench.corpora.base import CorpusError
 from moebench.energy import readiness
 from moebench.parallel import watch
 from moebench.text import export
+from moebench.tokenizers.base import Tokenizer
 
 
 def check_folder():
@@ -87,6 +88,15 @@ def text_files(corpus):
         raise WorkflowError(str(error)) from None
 
 
+def tokenizer_files(tokenizer):
+    """The user's own files that a tokenizer is read from."""
+    given = CONFIG.tokenizers.get(tokenizer, {})
+    try:
+        return registry.load(Tokenizer, tokenizer).files(**given)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def longest_window(corpus):
     """Tokens in the longest window that an experiment or room cuts from a corpus."""
     wanted = [run.training.seq_len for run in RUNS.values() if run.corpus == corpus]
@@ -120,6 +130,7 @@ def code_of(entry, runs):
         if not run.is_baseline
         for plugin in (
             f"moebench.routers.{run.router}",
+            f"moebench.gates.{run.model.gate}",
             f"moebench.dispatch.{run.model.dispatch}",
         )
     }
@@ -174,6 +185,7 @@ MAIN_TABLES = (
     "capacity",
     "specialisation",
     "perft",
+    "rank_stability",
 )
 
 

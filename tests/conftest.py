@@ -1,5 +1,6 @@
 import gc
 
+import hypothesis  # noqa: F401  imported before the freeze: it looks its generators up
 import pytest
 import torch
 

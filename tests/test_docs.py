@@ -56,7 +56,7 @@ def test_every_key_is_explained_with_a_meaning_and_every_plug_in_named():
     explained = {row[0].strip("| `"): row[-1].strip(" |") for row in rows if len(row) == 5}
     assert {"model.top_k", "corpora.<name>.source", "experiments.<name>.sweep"} <= set(explained)
     assert all(explained.values())
-    for package in ("routers", "corpora", "tokenizers", "dispatch", "figures"):
+    for package in ("routers", "corpora", "tokenizers", "gates", "dispatch", "figures"):
         for name in registry.names(package):
             assert f"| `{name}` |" in text
 

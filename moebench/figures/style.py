@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib import patheffects
 
 NON_CAUSAL = "non-causal"
+PLAIN_GATE = "linear"  # goes without saying
 
 RC: Any = {
     "svg.hashsalt": "moebench",  # else element ids are random and equal tables give unlike files
@@ -90,11 +91,15 @@ def label(router: str, causality: Any = None) -> str:
     return f"{name} ({NON_CAUSAL})" if causality == NON_CAUSAL else name
 
 
-def cell(router: str, capacity_factor: Any) -> str:
-    """Name of a router at a capacity factor; a dense network has none."""
+def cell(router: str, capacity_factor: Any, gate: str = PLAIN_GATE) -> str:
+    """Name of a router at a capacity factor, and with a gate where that is not a plain matrix.
+
+    A dense network has neither.
+    """
     if pd.isna(capacity_factor):
         return label(router)
-    return f"{label(router)} CF {float(capacity_factor)}"
+    name = f"{label(router)} CF {float(capacity_factor)}"
+    return name if gate == PLAIN_GATE else f"{name} with gate {gate}"
 
 
 def point(router: str, causality: Any = None) -> dict[str, Any]:

@@ -136,7 +136,7 @@ class LanguageModel(nn.Module):
     def num_params(self) -> int:
         """Parameters that training can move: a gate that its router ignores does not count."""
         idle = sum(
-            layer.gate.weight.numel() for layer in self.moe_layers() if not layer.router.learned
+            layer.gate.num_params() for layer in self.moe_layers() if not layer.router.learned
         )
         return sum(parameter.numel() for parameter in self.parameters()) - idle
 

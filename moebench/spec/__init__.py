@@ -1,7 +1,7 @@
 """The config and the runs it asks for: parsed once, strictly, into frozen specs."""
 
-from moebench.spec.capacity import CapacityCellSpec, CapacitySpec
 from moebench.spec.adapters import AdapterRunSpec, PretrainingRunSpec
+from moebench.spec.capacity import CapacityCellSpec, CapacitySpec
 from moebench.spec.energy import (
     PUBLISHED_SHAPES,
     EnergySpec,
@@ -26,6 +26,7 @@ from moebench.spec.models import (
 from moebench.spec.parallel import LinkSpec, ParallelSpec
 from moebench.spec.perft import PerftSpec, QuestionsSpec
 from moebench.spec.problems import ConfigError
+from moebench.spec.rank_stability import RankStabilitySpec
 from moebench.spec.sweeps import SweepSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
 
@@ -52,6 +53,7 @@ __all__ = [
     "PerftSpec",
     "PretrainingRunSpec",
     "QuestionsSpec",
+    "RankStabilitySpec",
     "RunSpec",
     "SpecialisationSpec",
     "SweepJob",

@@ -15,6 +15,7 @@ PLUG_INS = {
     "routers": ("Routers", "`experiments.<name>.routers.<router>`"),
     "corpora": ("Corpora", "`corpora.<name>`, beside `source`"),
     "tokenizers": ("Tokenizers", "`tokenizers.<tokenizer>`"),
+    "gates": ("Gates", None),
     "dispatch": ("Dispatch", None),
     "kernels": ("Kernels", None),
     "meters": ("Meters", "`energy.meters.<meter>`"),

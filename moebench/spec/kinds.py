@@ -73,6 +73,7 @@ def _seeds(values: list[int]) -> list[int]:
 
 
 RouterName = Annotated[str, _exists_in("routers"), _file_in("routers")]
+GateName = Annotated[str, _exists_in("gates"), _file_in("gates")]
 DispatchName = Annotated[str, _exists_in("dispatch"), _file_in("dispatch")]
 CorpusSource = Annotated[str, _exists_in("corpora"), _file_in("corpora")]
 TokenizerName = Annotated[str, _exists_in("tokenizers"), _file_in("tokenizers")]
