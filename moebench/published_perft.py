@@ -12,9 +12,9 @@ PARAMS_PER_RANK = 16 * 2 * 2048
 BASE_TOP_K = 8
 
 
-def _meets(table: pd.DataFrame) -> "pd.Series[int]":
+def _meets(table: pd.DataFrame) -> "pd.Series[float]":
     """Adapters that one token meets."""
-    by_variant = table["variant"].map({"single": 1, "embedded": BASE_TOP_K})
+    by_variant = table["variant"].map({"single": 1.0, "embedded": float(BASE_TOP_K)})
     return table["top_k"].astype(float).fillna(by_variant)
 
 

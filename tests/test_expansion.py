@@ -77,7 +77,7 @@ def test_overlays_only_change_keys_that_exist(name):
     known |= {f"corpora.tinystories.{key}" for key in ("split", "max_documents", "max_bytes")}
     # By a name of the overlay's choice, or left out.
     own = ("small_scale", "router_arch", "larger_scale", "subword")
-    named = ("parallel.sweeps.", "energy.shapes.", "tokenizers.hub.")
+    named = ("parallel.sweeps.", "energy.shapes.", "tokenizers.hub.", "perft.questions.")
     named += tuple(f"experiments.{experiment}" for experiment in own)
     assert {key for key in keys(overlay) if not key.startswith(named)} <= known
 

@@ -31,12 +31,14 @@ def glyph(quoted: str) -> str:
 
 def one_seed(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of the first seed: experts have no counterpart in another."""
-    return table[table["seed"] == table["seed"].min()]
+    first: pd.DataFrame = table[table["seed"] == table["seed"].min()]
+    return first
 
 
 def last_layer(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of the last layer, where models differ most from what they began with."""
-    return table[table["layer"] == table["layer"].max()]
+    last: pd.DataFrame = table[table["layer"] == table["layer"].max()]
+    return last
 
 
 def note(table: pd.DataFrame) -> str:

@@ -72,7 +72,12 @@ class PerftFrontier(Figure):
         for axes, name in zip(panels, PANELS, strict=True):
             place(axes, [_label(each, name) for each in rows(arms)])
         canvas.legend(
-            handles=_handles(arms), loc="upper center", bbox_to_anchor=(0.52, 0.15), ncols=4
+            handles=_handles(arms),
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0.15),
+            ncols=4,
+            columnspacing=1.2,
+            handletextpad=0.5,
         )
         write_below(canvas, _note(arms))
         return canvas
@@ -203,7 +208,7 @@ def _handles(arms: pd.DataFrame) -> list[Line2D]:
         Line2D([], [], color=style.INK, lw=1.1, ls=":", label="chance"),
     ]
     if arms["legacy_weighting"].any():
-        hollow = {"marker": "^", "markerfacecolor": "white", "color": style.INK}
+        hollow: dict[str, Any] = {"marker": "^", "markerfacecolor": "white", "color": style.INK}
         handles.append(Line2D([], [], ls="", ms=8, label="weighted by the base router", **hollow))
     return handles
 

@@ -106,9 +106,9 @@ def vocabulary(table: pd.DataFrame) -> list[str]:
         ["vocabulary_share", "vocabulary_chance"]
     ]
     means = trained.mean()
+    share, chance = means["vocabulary_share"], means["vocabulary_chance"]
     told = [
-        f"{style.label(router)} {means.loc[router, 'vocabulary_share']:.0%} "
-        f"({means.loc[router, 'vocabulary_chance']:.0%} by chance)"
+        f"{style.label(router)} {share[router]:.0%} ({chance[router]:.0%} by chance)"
         for router in style.order(means.index)
     ]
     return [f"Share of assignments that go to the K favourite experts of a token id: {join(told)}."]

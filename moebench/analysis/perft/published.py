@@ -71,9 +71,10 @@ def by_top_k(runs: pd.DataFrame) -> Holds:
     """Two adapters per token against one, at equal rank and number; means over repeats."""
     routed = runs[runs["variant"] == "routed"]
     wide = routed.pivot_table(index=[RANK, "num_adapters"], columns="top_k", values="loss")
+    one, two = wide[1], wide[2]
     return [
-        (f"rank {rank}, {number} adapters", bool(losses[2] < losses[1]))
-        for (rank, number), losses in wide.iterrows()
+        (f"rank {rank}, {number} adapters", bool(two[rank, number] < one[rank, number]))
+        for rank, number in wide.index
     ]
 
 
