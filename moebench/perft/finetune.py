@@ -83,7 +83,7 @@ class Finetuner(Learner):
 
     def backward(self, loss: Loss) -> None:
         """Gradients of all that is trained."""
-        loss.total.backward()  # type: ignore[no-untyped-call]
+        loss.total.backward()
 
     def update(self) -> Tensor:
         """Clip, step, forget the gradients; returns the gradient's norm before clipping."""
