@@ -1,4 +1,5 @@
 import gc
+import importlib
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ def pytest_addoption(parser):
 
 def pytest_collection_finish():
     """Exempt libraries from collection: statsmodels collects at each call, a tenth of a second."""
+    importlib.import_module("hypothesis")  # pandera would later; it looks for unfrozen referrers
     gc.freeze()
 
 
