@@ -1,6 +1,7 @@
 """Published numbers of adapters on OLMoE, as data, each row with its source."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
@@ -14,7 +15,7 @@ BASE_TOP_K = 8
 
 def _meets(table: pd.DataFrame) -> "pd.Series[float]":
     """Adapters that one token meets."""
-    by_variant = table["variant"].map({"single": 1.0, "embedded": float(BASE_TOP_K)})
+    by_variant: Any = table["variant"].map({"single": 1, "embedded": BASE_TOP_K})
     return table["top_k"].astype(float).fillna(by_variant)
 
 

@@ -1,4 +1,5 @@
 import gc
+import importlib
 
 import hypothesis  # noqa: F401  imported before the freeze: it looks its generators up
 import pytest
@@ -11,6 +12,7 @@ def pytest_addoption(parser):
 
 def pytest_collection_finish():
     """Exempt libraries from collection: statsmodels collects at each call, a tenth of a second."""
+    importlib.import_module("hypothesis")  # pandera would later; it looks for unfrozen referrers
     gc.freeze()
 
 

@@ -208,7 +208,7 @@ def _handles(arms: pd.DataFrame) -> list[Line2D]:
         Line2D([], [], color=style.INK, lw=1.1, ls=":", label="chance"),
     ]
     if arms["legacy_weighting"].any():
-        hollow: dict[str, Any] = {"marker": "^", "markerfacecolor": "white", "color": style.INK}
+        hollow: Any = {"marker": "^", "markerfacecolor": "white", "color": style.INK}
         handles.append(Line2D([], [], ls="", ms=8, label="weighted by the base router", **hollow))
     return handles
 

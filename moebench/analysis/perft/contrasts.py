@@ -27,8 +27,7 @@ Arm = dict[str, Any]
 def contrasts(rows: Sequence[Row]) -> pd.DataFrame:
     """One line per quantity and pair: a minus b over the same seeds, and what can be said of it."""
     finals = arms.final_rows(rows)
-    found = finals.drop_duplicates("arm")[["arm", *arms.FACTORS]].to_dict("records")
-    known = [{str(key): value for key, value in arm.items()} for arm in found]
+    known: Any = finals.drop_duplicates("arm")[["arm", *arms.FACTORS]].to_dict("records")
     factors = pairs(known)
     parts = [
         _quantity(quantity, arms.crossed(finals, "seed", quantity), known, factors)

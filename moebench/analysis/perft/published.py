@@ -7,6 +7,7 @@ point and both have something to show. It survives where it holds at every value
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,10 +72,10 @@ def by_top_k(runs: pd.DataFrame) -> Holds:
     """Two adapters per token against one, at equal rank and number; means over repeats."""
     routed = runs[runs["variant"] == "routed"]
     wide = routed.pivot_table(index=[RANK, "num_adapters"], columns="top_k", values="loss")
-    one, two = wide[1], wide[2]
+    places: Any = wide.index
     return [
-        (f"rank {rank}, {number} adapters", bool(two[rank, number] < one[rank, number]))
-        for rank, number in wide.index
+        (f"rank {rank}, {number} adapters", bool(losses[2] < losses[1]))
+        for (rank, number), losses in zip(places, wide.to_dict("records"), strict=True)
     ]
 
 
