@@ -22,11 +22,20 @@ include: "rules/inputs.smk"
 
 try:
     CONFIG = spec.parse(config)
-    check_machine(CONFIG)
+    check_folder()
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
 RUNS = spec.expand(CONFIG)
+
+
+# Who carries out the jobs is known only now, when the first is about to begin.
+onstart:
+    try:
+        if workflow.local_exec:
+            check_machine(CONFIG)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:

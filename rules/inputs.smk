@@ -10,8 +10,8 @@ from moebench.parallel import watch
 from moebench.text import export
 
 
-def check_machine(config):
-    """Refuse, before any job runs, what would fail after hours: folder and threads."""
+def check_folder():
+    """Refuse a folder of results that cannot be written to."""
     folder = Path("results")
     place = folder if folder.exists() else Path(".")
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
@@ -19,18 +19,17 @@ def check_machine(config):
             f"{place} is not a folder that can be written to; free it, or run with "
             "--directory elsewhere"
         )
-    if (
-        workflow.executor_plugin is not None
-        and workflow.local_exec
-        and not workflow.dryrun
-    ):
-        machine.check_threads(config.timing.threads, "timing.threads")
-        machine.check_threads(config.training.threads, "training.threads")
-        if config.parallel:
-            machine.check_threads(config.parallel.threads, "parallel.threads")
-            watch.found(shlex.split(config.parallel.launcher)[0])
-        if config.energy is not None:
-            readiness.check(config.energy)
+
+
+def check_machine(config):
+    """Refuse, before any job runs, what this machine cannot do; other hosts are not looked at."""
+    machine.check_threads(config.timing.threads, "timing.threads")
+    machine.check_threads(config.training.threads, "training.threads")
+    if config.parallel:
+        machine.check_threads(config.parallel.threads, "parallel.threads")
+        watch.found(shlex.split(config.parallel.launcher)[0])
+    if config.energy is not None:
+        readiness.check(config.energy)
 
 
 def all_cores(wildcards):
