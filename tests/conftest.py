@@ -1,5 +1,6 @@
 import gc
 
+import hypothesis.strategies  # noqa: F401  pandera imports it late, and frozen it would object
 import pytest
 import torch
 
