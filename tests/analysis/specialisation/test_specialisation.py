@@ -90,6 +90,7 @@ def test_planted_classes_stand_out_with_their_expert_and_no_other():
     trained = shares[shares["state"] == "trained"].set_index(["expert", "token_class"])
     assert trained.loc[(0, "lower case"), "share_low"] > trained["text_share"].max()
     assert trained.loc[(1, "digit"), "share"] == 0
+    assert trained.loc[(1, "digit"), ["share_low", "share_high"]].isna().all()
     by_expert = shares.groupby(["state", "expert"])["share"].sum()
     assert by_expert.to_list() == pytest.approx([1.0] * len(by_expert))
 
