@@ -212,6 +212,17 @@ def table_of(experiment, name):
     return f"results/tables/{experiment}{ending}.csv"
 
 
+def room_table(room, name, title):
+    """A table of a room, as an item of the report."""
+    return report(
+        table_of(room, name),
+        caption="../report/table.rst",
+        category="Tables",
+        subcategory=room,
+        labels={"table": title},
+    )
+
+
 def compared():
     """Experiments that are compared with published numbers."""
     return [name for name, wanted in CONFIG.experiments.items() if wanted.published]

@@ -1,25 +1,22 @@
-def specialisation_table(name, title):
-    """A table of what experts do, as an item of the report."""
-    return report(
-        table_of("specialisation", name),
-        caption="../report/table.rst",
-        category="Tables",
-        subcategory="specialisation",
-        labels={"table": title},
-    )
-
-
 rule tabulate_specialisation:
     input:
         traces=traces_of("specialisation"),
         facts=tokens_of(CONFIG.specialisation.experiment)["facts"],
     output:
-        specialisation=specialisation_table(
-            "specialisation", "information on classes of tokens, layer by layer"
+        specialisation=room_table(
+            "specialisation",
+            "specialisation",
+            "information on classes of tokens, layer by layer",
         ),
-        load=specialisation_table("load", "share of assignments of every expert"),
-        shares=specialisation_table("shares", "classes of tokens of every expert"),
-        coactivation=specialisation_table("coactivation", "experts that share tokens"),
+        load=room_table(
+            "specialisation", "load", "share of assignments of every expert"
+        ),
+        shares=room_table(
+            "specialisation", "shares", "classes of tokens of every expert"
+        ),
+        coactivation=room_table(
+            "specialisation", "coactivation", "experts that share tokens"
+        ),
         passage=table_of("specialisation", "passage"),
         sidecar="results/tables/specialisation.prov.json",
     log:

@@ -1,7 +1,6 @@
 import gc
-import importlib
 
-import hypothesis  # noqa: F401  imported before the freeze: it looks its generators up
+import hypothesis.strategies  # noqa: F401  pandera imports it late, and frozen it would object
 import pytest
 import torch
 
@@ -12,7 +11,6 @@ def pytest_addoption(parser):
 
 def pytest_collection_finish():
     """Exempt libraries from collection: statsmodels collects at each call, a tenth of a second."""
-    importlib.import_module("hypothesis")  # pandera would later; it looks for unfrozen referrers
     gc.freeze()
 
 

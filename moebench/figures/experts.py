@@ -31,14 +31,14 @@ def glyph(quoted: str) -> str:
 
 def one_seed(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of the first seed: experts have no counterpart in another."""
-    first: pd.DataFrame = table[table["seed"] == table["seed"].min()]
-    return first
+    rows: pd.DataFrame = table[table["seed"] == table["seed"].min()]
+    return rows
 
 
 def last_layer(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of the last layer, where models differ most from what they began with."""
-    last: pd.DataFrame = table[table["layer"] == table["layer"].max()]
-    return last
+    rows: pd.DataFrame = table[table["layer"] == table["layer"].max()]
+    return rows
 
 
 def note(table: pd.DataFrame) -> str:

@@ -44,7 +44,7 @@ class TokenClasses(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 6.3))
         grid = canvas.subplots(
             2, len(routers), sharex=True, sharey=True, squeeze=False,
-            gridspec_kw={"left": 0.125, "right": 0.985, "top": 0.945, "bottom": 0.245,
+            gridspec_kw={"left": 0.15, "right": 0.985, "top": 0.945, "bottom": 0.245,
                          "hspace": 0.08, "wspace": 0.07},
         )  # fmt: skip
         for row, state in enumerate(STATES):
@@ -109,5 +109,6 @@ def _note(table: pd.DataFrame) -> list[str]:
     return [
         note(table),
         "A sign stands where the 95 % interval over windows leaves the text's share: + above, "
-        "\u2212 below. Every panel tests many cells, so one in forty has a sign by chance.",
+        "\u2212 below; none where a class never comes to an expert, for then there is no interval. "
+        "Every panel tests many cells, so one in forty has a sign by chance.",
     ]

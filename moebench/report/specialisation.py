@@ -105,11 +105,11 @@ def vocabulary(table: pd.DataFrame) -> list[str]:
     trained = table[table["state"] == "trained"].groupby("router")[
         ["vocabulary_share", "vocabulary_chance"]
     ]
-    means = trained.mean()
-    share, chance = means["vocabulary_share"], means["vocabulary_chance"]
+    means = trained.mean().to_dict("index")
     told = [
-        f"{style.label(router)} {share[router]:.0%} ({chance[router]:.0%} by chance)"
-        for router in style.order(means.index)
+        f"{style.label(router)} {means[router]['vocabulary_share']:.0%} "
+        f"({means[router]['vocabulary_chance']:.0%} by chance)"
+        for router in style.order(means)
     ]
     return [f"Share of assignments that go to the K favourite experts of a token id: {join(told)}."]
 

@@ -96,7 +96,7 @@ def test_equal_weights_are_said_to_be_no_preference(name, tables):
 def test_the_map_of_tokens_is_as_dark_as_their_weights(tables):
     canvas = base.render(figure("routing_heatmap"), tables)
     image = canvas.axes[0].images[0].get_array()
-    assert image.sum(axis=0) == pytest.approx([1.0] * S)
+    assert np.asarray(image).sum(axis=0) == pytest.approx([1.0] * S)
 
 
 def test_colours_of_experts_carry_black_text():

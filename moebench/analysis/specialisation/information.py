@@ -101,5 +101,5 @@ def pseudo_values(whole: Array, without_W: Array) -> Array:
     tokens of one are not independent.
     """
     num_windows = without_W.shape[-1]
-    values: Array = num_windows * whole[..., None] - (num_windows - 1) * without_W
-    return values
+    pseudo_W: Array = num_windows * whole[..., None] - (num_windows - 1) * without_W
+    return pseudo_W

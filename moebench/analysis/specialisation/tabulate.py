@@ -100,7 +100,8 @@ def tabulate_load(traces: Traces) -> pd.DataFrame:
 def tabulate_shares(traces: Traces, text: Text) -> pd.DataFrame:
     """What each expert is given: the share of each class that occurs in the text.
 
-    Intervals are of the jackknife over windows. An expert that nobody asks for has no line.
+    Intervals are of the jackknife over windows, null for a class that never comes to an expert. An
+    expert that nobody asks for has no line.
     """
     lines: list[Line] = []
     for trace in traces.traces:
@@ -249,7 +250,10 @@ def _shares(count_WCE: info.Counts) -> tuple[Array, Array, Array]:
         share_CE, np.moveaxis(_of_expert(info.without_each_window(count_WCE)), 0, -1)
     )
     low_CE, high_CE = mean_interval(pseudo_CEW)
-    shift_CE = share_CE - pseudo_CEW.mean(axis=-1)  # a share is hardly biased: keep it the centre
+    # A share is hardly biased: keep it the centre. What never varies has no interval, not one of
+    # width zero.
+    shift_CE = share_CE - pseudo_CEW.mean(axis=-1)
+    shift_CE[low_CE == high_CE] = np.nan
     return share_CE, low_CE + shift_CE, high_CE + shift_CE
 
 

@@ -59,16 +59,16 @@ def a_little_by_class(ids_T, rng):
 @pytest.mark.parametrize("router", [at_random, at_random_in_runs])
 def test_a_router_at_random_shows_no_specialisation_beyond_its_interval(router):
     beyond, outside, learnt = [], [], []
-    for seed in range(20):
+    for seed in range(10):
         found = long_text(router, seed=seed)
         row = tabulate.tabulate_specialisation(found, text_of(found, 39, seed)).iloc[1]
         beyond.append(row["p_value"] <= 0.05)
         outside.append(row["class_information_unbiased_nats_low"] > 0)
         learnt.append(row["learnt_nats_low"] > 0)
         assert abs(row["class_information_unbiased_nats"]) < 0.02
-    assert sum(beyond) <= 4
-    assert sum(outside) <= 4
-    assert sum(learnt) <= 4
+    assert sum(beyond) <= 2
+    assert sum(outside) <= 2
+    assert sum(learnt) <= 2
 
 
 def test_a_planted_specialisation_is_found():
@@ -90,6 +90,7 @@ def test_planted_classes_stand_out_with_their_expert_and_no_other():
     trained = shares[shares["state"] == "trained"].set_index(["expert", "token_class"])
     assert trained.loc[(0, "lower case"), "share_low"] > trained["text_share"].max()
     assert trained.loc[(1, "digit"), "share"] == 0
+    assert trained.loc[(1, "digit"), ["share_low", "share_high"]].isna().all()
     by_expert = shares.groupby(["state", "expert"])["share"].sum()
     assert by_expert.to_list() == pytest.approx([1.0] * len(by_expert))
 
