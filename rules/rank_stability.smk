@@ -2,24 +2,17 @@
 COMPARED = sorted(CONFIG.experiments)
 
 
-def stability_table(name, title):
-    """A table of rank stability, as an item of the report."""
-    return report(
-        table_of("rank_stability", name),
-        caption="../report/table.rst",
-        category="Tables",
-        subcategory="rank_stability",
-        labels={"table": title},
-    )
-
-
 rule rank_routers:
     input:
         runs=[table_of(name, "runs") for name in COMPARED],
         contrasts=[table_of(name, "contrasts") for name in COMPARED],
     output:
-        stability=stability_table("rank_stability", "one row per pair of conditions"),
-        ranks=stability_table("ranks", "rank of each router in each condition"),
+        stability=room_table(
+            "rank_stability", "rank_stability", "one row per pair of conditions"
+        ),
+        ranks=room_table(
+            "rank_stability", "ranks", "rank of each router in each condition"
+        ),
         distribution=table_of("rank_stability", "distribution"),
         sidecar="results/tables/rank_stability.prov.json",
     log:
