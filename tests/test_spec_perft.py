@@ -163,6 +163,7 @@ def test_the_published_grid_is_asked_for_whole_and_more_only_of_what_was_not_pub
     assert {each.dropout for each in asked} == {0.05}
 
 
+@pytest.mark.slow
 def test_adapters_train_as_long_and_as_fast_as_published():
     [training] = {each.finetuning for arm in published_cells().values() for each in arm}
     assert (training.num_steps, training.batch_size, training.cutoff) == (500, 16, 256)

@@ -103,6 +103,7 @@ def test_each_swept_value_is_a_condition_and_other_routers_or_dense_ones_do_not_
     assert compare(found)["kendall_tau"] == 1
 
 
+@pytest.mark.slow
 def test_only_routers_of_both_are_compared():
     line = compare(experiment("a", ORDER), experiment("b", ORDER[1:], rng=1))
     assert (line["num_routers"], line["num_pairs"], line["kendall_tau"]) == (3, 3, 1)

@@ -56,6 +56,7 @@ def drawn(axes, prefix):
     return {line.get_gid(): line for line in axes.lines if str(line.get_gid()).startswith(prefix)}
 
 
+@pytest.mark.slow
 def test_every_adapter_stands_where_its_table_says_in_both_panels(tables):
     canvas = base.render(PerftFrontier(), tables)
     for axes, of in zip(
@@ -91,6 +92,7 @@ def test_a_smaller_share_of_the_adapters_is_paler(tables):
     assert shades[1, 8] > shades[1, 4] > shades[2, 4]
 
 
+@pytest.mark.slow
 def test_the_staircase_has_the_members_as_corners_and_never_falls(tables):
     for axes, name in zip(
         base.render(PerftFrontier(), tables).axes, ("accuracy", "ppl"), strict=True
@@ -150,6 +152,7 @@ def test_a_caption_is_one_paragraph_without_holes(figure, tables):
     assert "nan" not in caption.lower()
 
 
+@pytest.mark.slow
 def test_one_seed_is_drawn_without_intervals_and_says_so(tmp_path):
     tables = make_tables(rows(seeds=SEEDS[:1]), tmp_path)
     assert "One seed, so no intervals" in PerftFrontier().caption(tables)

@@ -54,6 +54,7 @@ def test_every_seed_has_its_rows_and_its_adapter_and_nothing_else_is_left(inputs
     ]
 
 
+@pytest.mark.slow
 def test_a_killed_cell_keeps_its_finished_seeds_and_ends_as_if_nothing_had_happened(
     inputs, tmp_path, monkeypatch
 ):
@@ -75,6 +76,7 @@ def test_a_killed_cell_keeps_its_finished_seeds_and_ends_as_if_nothing_had_happe
     assert as_numbers(again) == as_numbers(whole)
 
 
+@pytest.mark.slow
 def test_a_seed_that_was_finished_with_another_spec_is_done_again(inputs, tmp_path, monkeypatch):
     def finetune(spec, *rest):
         trained.append(spec.seed)
@@ -92,6 +94,7 @@ def test_a_seed_that_was_finished_with_another_spec_is_done_again(inputs, tmp_pa
     assert {row.spec["finetuning"]["learning_rate"] for row in rows} == {5e-3}
 
 
+@pytest.mark.slow
 def test_adapters_learn_the_answers_of_the_questions(inputs, tmp_path):
     rows = run(inputs, tmp_path, [run_spec(num_steps=60, learning_rate=3e-2, eval_every=60)])
     base, last = [row.values for row in rows if row.kind == "validation"]
@@ -103,6 +106,7 @@ def test_a_training_question_is_its_prompt_and_its_right_output(inputs):
     assert found == questions(24)
 
 
+@pytest.mark.slow
 def test_arms_are_timed_in_turn_on_equal_batches_and_warm_up_leaves_no_row(
     inputs, tmp_path, monkeypatch
 ):

@@ -58,6 +58,7 @@ def test_the_saved_base_is_a_mixture_that_scores_as_it_did_when_saved(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_a_base_learns_more_than_letter_frequencies_and_its_routers_stay_balanced(tmp_path):
     rows = pretrained(tmp_path, pretraining(num_steps=60, eval_every=60))
     assert rows[-1].values["val_nll_nats"] < 0.8 * math.log(4)
@@ -74,6 +75,7 @@ def test_the_balance_loss_trains_the_routers():
     assert not torch.equal(*gates)
 
 
+@pytest.mark.slow
 def test_a_base_that_was_killed_and_run_again_is_the_same(tmp_path, monkeypatch):
     class Power(Exception):
         pass

@@ -26,7 +26,8 @@ def run_encoder(folder, text=TEXT, tokenizer="char"):
     for path in corpus[:2]:
         path.write_text(json.dumps(text) + "\n")
     corpus.manifest.write_text("{}")
-    tokens = TokenFiles(folder / "train.npy", folder / "val.npy", folder / "tokens.json")
+    names = ("train.npy", "val.npy", "tokens.json", "tokenizer.json")
+    tokens = TokenFiles(*(folder / name for name in names))
     tokenise(tokenizer, {}, corpus, tokens, seq_len=4)
     return encoders.of_run(tokens.facts, corpus.train)
 

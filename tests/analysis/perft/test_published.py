@@ -44,6 +44,7 @@ def test_parameters_that_do_not_follow_from_the_rank_are_refused(published, tmp_
         published_perft.read(tmp_path / "wrong.csv")
 
 
+@pytest.mark.slow
 def test_routed_over_embedded_over_single_does_not_survive(published):
     assert verdict(published, "routed is better than embedded", "rank") == (False, 1, 3)
     fails = statements(published).iloc[0]["fails_at"]
