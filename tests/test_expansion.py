@@ -31,7 +31,7 @@ def test_the_default_asks_for_few_enough_runs():
     runs = runs_of()
     asked = Counter(run.experiment for run in runs.values())
     assert asked["unified"] == (5 * 2 + 2) * 3
-    assert asked["larger_scale"] == 4 * 3
+    assert asked["smaller_scale"] == 4 * 3
     assert asked["subword"] == 5 * 3
     assert "unified/softk_capacity_factor=1.25_seed=0" in runs
     assert "unified/dense_seed=2" in runs
@@ -76,7 +76,7 @@ def test_overlays_only_change_keys_that_exist(name):
     known |= {f"corpora.stdlib_docs.{key}" for key in ("max_bytes",)}
     known |= {f"corpora.tinystories.{key}" for key in ("split", "max_documents", "max_bytes")}
     # By a name of the overlay's choice, or left out.
-    own = ("small_scale", "router_arch", "larger_scale", "subword")
+    own = ("small_scale", "smaller_scale", "router_arch", "larger_scale", "subword")
     named = ("parallel.sweeps.", "energy.shapes.", "tokenizers.hub.", "perft.questions.")
     named += tuple(f"experiments.{experiment}" for experiment in own)
     assert {key for key in keys(overlay) if not key.startswith(named)} <= known

@@ -80,21 +80,21 @@ def only_differences(small, large):
 
 
 @pytest.mark.parametrize(
-    ("overlays", "small"),
+    ("overlays", "small", "large"),
     [
-        ([], "unified/softk_capacity_factor=1.25_seed=0"),
-        (["hour.yaml"], "unified/softk_capacity_factor=1.25_seed=0"),
-        (["seeds.yaml"], "small_scale/softk_seed=0"),
+        ([], "smaller_scale/softk_seed=0", "unified/softk_capacity_factor=1.25_seed=0"),
+        (["hour.yaml"], "smaller_scale/softk_seed=0", "unified/softk_capacity_factor=1.25_seed=0"),
+        (["seeds.yaml"], "small_scale/softk_seed=0", "larger_scale/softk_seed=0"),
     ],
 )
-def test_the_larger_of_the_pair_differs_from_the_small_one_in_scale_alone(overlays, small):
+def test_the_two_of_a_pair_differ_in_scale_alone(overlays, small, large):
     found = runs_of(*overlays)
-    large = found["larger_scale/softk_seed=0"]
-    assert only_differences(found[small], large) == {"model.dim", "model.num_experts"}
-    assert (found[small].corpus, found[small].tokenizer) == (large.corpus, large.tokenizer)
+    pair = found[small], found[large]
+    assert only_differences(*pair) == {"model.dim", "model.num_experts"}
+    assert pair[0].corpus == pair[1].corpus
+    assert pair[0].tokenizer == pair[1].tokenizer
     seeds = [
-        {run.seed for run in found.values() if run.experiment == each.experiment}
-        for each in (found[small], large)
+        {run.seed for run in found.values() if run.experiment == each.experiment} for each in pair
     ]
     assert seeds[0] == seeds[1]
 
