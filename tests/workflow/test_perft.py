@@ -58,7 +58,9 @@ def test_editing_a_variant_runs_only_its_arms_again(finished):
         ([RECORD, RECORD | {"instruction": "ж?\nAnswer format: true/false"}], "U+0436"),
     ],
 )
-def test_questions_that_cannot_be_asked_stop_the_run_before_any_training(fresh, content, line):
+def test_questions_that_cannot_be_asked_stop_the_run_before_any_adapter_is_trained(
+    fresh, content, line
+):
     folder = fresh.folder / "questions"
     folder.mkdir()
     (folder / "q.json").write_text(json.dumps(content))
@@ -69,7 +71,7 @@ def test_questions_that_cannot_be_asked_stop_the_run_before_any_training(fresh, 
     assert run.returncode != 0
     assert line in run.stdout
     assert "Traceback" not in run.stdout
-    assert not list((fresh.folder / "results").glob("**/rows.jsonl"))
+    assert not list((fresh.folder / "results").glob("runs/**/rows.jsonl"))
 
 
 @pytest.mark.parametrize(
