@@ -18,6 +18,7 @@ report: "report/workflow.rst"
 
 
 include: "rules/inputs.smk"
+include: "rules/perft_inputs.smk"
 
 
 try:
@@ -43,7 +44,13 @@ wildcard_constraints:
     corpus="|".join(CONFIG.corpora),
     tokenizer=r"[a-z0-9_]+",
     run=r"[^/]+_seed=\d+",
-    figure="|".join(registry.names("figures")),
+    figure="|".join(
+        sorted(
+            name.removeprefix(f"{room}_")
+            for name in registry.names("figures")
+            for room in ["", *CONFIG.rooms]
+        )
+    ),
 
 
 localrules:
@@ -73,11 +80,21 @@ if CONFIG.parallel:
     include: "rules/parallel.smk"
 
 
+if CONFIG.perft:
+
+    include: "rules/perft.smk"
+
+
+if "rank_stability" in CONFIG.rooms:
+
+    include: "rules/rank_stability.smk"
+
+
 rule all:
     default_target: True
     input:
         [
-            f"results/figures/{name}_{figure}.{ending}"
+            f"{figure_file(name, figure)}.{ending}"
             for name, figures in CONFIG.figures.items()
             for figure in figures
             for ending in ("svg", "png", "json")

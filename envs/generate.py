@@ -14,8 +14,9 @@ LOCK = HERE.parent / "requirements.lock"
 PYTHON = "3.11"
 
 DRAW = ["datasets", "docutils", "matplotlib", "moocore", "numpy", "pandas", "pandera", "pydantic"]
-DRAW += ["scipy", "seaborn", "statsmodels", "tqdm", "typer"]
-ENVIRONMENTS = {"draw": DRAW, "measure": [*DRAW, "mpi4py", "mpich", "nvidia-ml-py", "torch"]}
+DRAW += ["scipy", "seaborn", "statsmodels", "tokenizers", "tqdm", "typer"]
+MEASURE = [*DRAW, "mpi4py", "mpich", "nvidia-ml-py", "peft", "torch", "transformers"]
+ENVIRONMENTS = {"draw": DRAW, "measure": MEASURE}
 
 
 def locked() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The MoE layer: gate, router, capacity, dispatch, experts, combine; and its dense counterparts.
 
-Shapes: B sequences of S tokens, T = B * S tokens of the pool, D width, E experts.
+Shapes: B sequences of S tokens, T = B * S tokens of the pool, D width, E experts,
+G columns of the gate.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from moebench.capacity import causality, drop_over_capacity
 from moebench.dispatch.base import Dispatch, Experts
+from moebench.gates.base import Gate
 from moebench.registry import load
 from moebench.routers.base import (
     Causality,
@@ -40,40 +42,51 @@ class MoELayer(nn.Module):
     def __init__(self, spec: RunSpec, token_count_V: Tensor):
         super().__init__()
         model = spec.model
-        self.gate = nn.Linear(model.dim, model.num_experts, bias=False)
-        self.experts = Experts(model.num_experts, model.dim, model.ffn_mult * model.dim)
         setting = RouterSetting(
             num_experts=model.num_experts, top_k=model.top_k, token_count_V=token_count_V
         )
         self.router: Router = load(Router, spec.router)(setting, **spec.router_options)
+        self.gate: Gate = load(Gate, model.gate)(model.dim, self.router.num_logits)
+        self.experts = Experts(model.num_experts, model.dim, model.ffn_mult * model.dim)
         self.dispatch: Dispatch = load(Dispatch, model.dispatch)()
         self.capacity_factor = model.capacity_factor
         self.drop_policy = model.drop_policy
 
     @property
     def causality(self) -> Causality:
-        """What a token's assignments depend on, drops included."""
+        """What a token's assignments depend on when scoring, drops included."""
         return causality(self.router.causality, self.drop_policy)
+
+    @property
+    def training_causality(self) -> Causality:
+        """What a token's assignments depend on in training, drops included."""
+        own = self.router.training_causality
+        return self.causality if own is None else causality(own, self.drop_policy)
 
     def forward(self, x_BSD: Tensor, token_id_BS: Tensor) -> LayerOutput:
         """Mix the experts of each token; the gate computes in its own type, not in autocast."""
         x_TD = x_BSD.flatten(0, 1)
         with torch.autocast(x_TD.device.type, enabled=False):
-            logits_TE = self.gate(x_TD.to(self.gate.weight.dtype))
+            logits_TG = self.gate(x_TD.to(self.gate.dtype))
         capacity = expert_capacity(
             len(x_TD), self.router.num_experts, self.router.top_k, self.capacity_factor
         )
-        requested = self.router(logits_TE, token_id_BS.flatten(), capacity)
+        requested = self.router(logits_TG, token_id_BS, capacity)
         kept = drop_over_capacity(requested, capacity, self.drop_policy, x_BSD.shape[1])
         y_TD = self.dispatch(x_TD, kept, self.experts)
         return LayerOutput(
             y_BSD=y_TD.view_as(x_BSD),
             balance_loss=requested.balance_loss,
-            z_loss=z_loss(logits_TE) if self.router.learned else logits_TE.new_zeros(()),
-            logits_TE=logits_TE,
+            z_loss=self._z_loss(logits_TG),
+            logits_TE=logits_TG[:, : self.router.num_experts],
             requested=requested,
             kept=kept,
         )
+
+    def _z_loss(self, logits_TG: Tensor) -> Tensor:
+        if not self.router.learned:
+            return logits_TG.new_zeros(())
+        return z_loss(logits_TG[:, : self.router.num_choices])
 
 
 class DenseLayer(nn.Module):

@@ -19,10 +19,11 @@ STRICT = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=Fals
 ROOT = Path(__file__).parent
 INFRASTRUCTURE = (
     *("__init__", "__main__", "base"),
-    *("style", "labelling", "notes"),  # of figures, as are the next
-    *("layouts", "sweeps", "agreement", "networks", "against_size", "crossover_rows"),
+    *("style", "labelling", "notes", "adapters", "smoothing"),  # of figures, as are the next
+    *("layouts", "sweeps", "agreement", "networks", "against_size", "crossover_rows", "conditions"),
     *("capacities", "experts"),
     *("proof", "instruments"),  # of meters
+    "subword",  # of tokenizers
 )
 
 

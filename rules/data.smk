@@ -26,10 +26,12 @@ rule tokenise_corpus:
         train="results/corpora/{corpus}/train.jsonl",
         validation="results/corpora/{corpus}/validation.jsonl",
         manifest="results/corpora/{corpus}/manifest.json",
+        given=lambda w: tokenizer_files(w.tokenizer),
     output:
         train="results/corpora/{corpus}/{tokenizer}/train.npy",
         validation="results/corpora/{corpus}/{tokenizer}/validation.npy",
         facts="results/corpora/{corpus}/{tokenizer}/tokens.json",
+        tokenizer="results/corpora/{corpus}/{tokenizer}/tokenizer.json",
         sidecar="results/corpora/{corpus}/{tokenizer}/tokens.prov.json",
     log:
         "results/logs/tokenise_corpus/{corpus}_{tokenizer}.log",

@@ -25,8 +25,9 @@ rule draw_figure:
     conda:
         "../envs/draw.yaml"
     params:
+        figure=drawn_by,
         code=lambda w: sidecar.code(
-            "moebench.figures.base", f"moebench.figures.{w.figure}"
+            "moebench.figures.base", f"moebench.figures.{drawn_by(w)}"
         ),
     script:
         "../workflow/scripts/draw_figure.py"

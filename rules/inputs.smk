@@ -4,10 +4,11 @@ import os
 import shlex
 
 from moebench import machine, sidecar
-from moebench.energy import readiness
 from moebench.corpora.base import CorpusError
+from moebench.energy import readiness
 from moebench.parallel import watch
 from moebench.text import export
+from moebench.tokenizers.base import Tokenizer
 
 
 def check_folder():
@@ -30,6 +31,12 @@ def check_machine(config):
         watch.found(shlex.split(config.parallel.launcher)[0])
     if config.energy is not None:
         readiness.check(config.energy)
+    if config.perft:
+        for key, part in (
+            ("finetuning", config.perft.finetuning),
+            ("base.training", config.perft.base.training),
+        ):
+            machine.check_threads(part.threads, f"perft.{key}.threads")
 
 
 def all_cores(wildcards):
@@ -43,11 +50,15 @@ def gpus_of_ranks(wildcards):
 
 
 def training_threads(wildcards):
+    """Cores that the training of a router claims."""
+    return shared_cores(CONFIG.training.threads)
+
+
+def shared_cores(threads):
     """Cores that a training job claims, so that as many run at once as there are cores.
 
     More cores may be given than this machine has; then each job claims its share of them.
     """
-    threads = CONFIG.training.threads
     if not workflow.local_exec:
         return threads
     return max(threads, workflow.cores * threads // machine.num_cores())
@@ -77,15 +88,33 @@ def text_files(corpus):
         raise WorkflowError(str(error)) from None
 
 
+def tokenizer_files(tokenizer):
+    """The user's own files that a tokenizer is read from."""
+    given = CONFIG.tokenizers.get(tokenizer, {})
+    try:
+        return registry.load(Tokenizer, tokenizer).files(**given)
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None
+
+
 def longest_window(corpus):
-    """Tokens in the longest window that an experiment cuts from a corpus."""
-    return max(run.training.seq_len for run in RUNS.values() if run.corpus == corpus)
+    """Tokens in the longest window that an experiment or room cuts from a corpus."""
+    wanted = [run.training.seq_len for run in RUNS.values() if run.corpus == corpus]
+    base = perft_pretraining(CONFIG)
+    if base is not None and base.corpus == corpus:
+        wanted.append(base.training.seq_len)
+    return max(wanted)
 
 
 def tokens_of(experiment):
     """The tokenised corpus of an experiment."""
     run = arms_of(experiment)[0]
-    folder = f"results/corpora/{run.corpus}/{run.tokenizer}"
+    return token_files(run.corpus, run.tokenizer)
+
+
+def token_files(corpus, tokenizer):
+    """The files of a tokenised corpus."""
+    folder = f"results/corpora/{corpus}/{tokenizer}"
     return {
         "train": f"{folder}/train.npy",
         "validation": f"{folder}/validation.npy",
@@ -101,6 +130,7 @@ def code_of(entry, runs):
         if not run.is_baseline
         for plugin in (
             f"moebench.routers.{run.router}",
+            f"moebench.gates.{run.model.gate}",
             f"moebench.dispatch.{run.model.dispatch}",
         )
     }
@@ -127,7 +157,8 @@ def all_rows():
     ]
     powered = ["results/runs/energy/rows.jsonl"] if CONFIG.energy else []
     packed = ["results/runs/capacity/rows.jsonl"] if CONFIG.capacity else []
-    return trained + timed + layout_rows() + link_rows() + powered + packed
+    timed += powered + packed
+    return trained + timed + layout_rows() + link_rows() + perft_rows()
 
 
 def layout_rows():
@@ -147,13 +178,32 @@ def link_rows():
 
 
 # The table that has the name of its experiment or room and nothing else.
-MAIN_TABLES = ("runs", "parallel", "energy", "capacity", "specialisation")
+MAIN_TABLES = (
+    "runs",
+    "parallel",
+    "energy",
+    "capacity",
+    "specialisation",
+    "perft",
+    "rank_stability",
+)
 
 
 def figure_tables(wildcards):
     """The tables that a figure draws."""
-    wanted = registry.constant("figures", wildcards.figure, "columns")
+    wanted = registry.constant("figures", drawn_by(wildcards), "columns")
     return {name: table_of(wildcards.experiment, name) for name in wanted}
+
+
+def figure_file(name, figure):
+    """Path of a figure without its ending; a figure of one room alone has the room's name."""
+    return f"results/figures/{name}_{figure.removeprefix(f'{name}_')}"
+
+
+def drawn_by(wildcards):
+    """The plug-in behind a figure's file: the room's own one, or one that any may have."""
+    own = f"{wildcards.experiment}_{wildcards.figure}"
+    return own if own in CONFIG.figures[wildcards.experiment] else wildcards.figure
 
 
 def table_of(experiment, name):

@@ -2,17 +2,6 @@ SWEEPS = CONFIG.parallel.jobs
 LINKS = CONFIG.parallel.link_jobs
 
 
-def parallel_table(name, title):
-    """A table of the parallel room, as an item of the report."""
-    return report(
-        table_of("parallel", name),
-        caption="../report/table.rst",
-        category="Tables",
-        subcategory="parallel",
-        labels={"table": title},
-    )
-
-
 rule sweep_layouts:
     output:
         rows="results/runs/parallel/sweeps/{sweep}/ranks={ranks}/rows.jsonl",
@@ -73,10 +62,14 @@ rule tabulate_parallel:
         sweeps=layout_rows(),
         links=link_rows(),
     output:
-        parallel=parallel_table("parallel", "one row per cell, with intervals"),
-        anchors=parallel_table("anchors", "cells that several sweeps measured"),
-        links=parallel_table("links", "latency and bandwidth of each collective"),
-        model=parallel_table("model", "what a call costs, and how well that predicts"),
+        parallel=room_table("parallel", "parallel", "one row per cell, with intervals"),
+        anchors=room_table("parallel", "anchors", "cells that several sweeps measured"),
+        links=room_table(
+            "parallel", "links", "latency and bandwidth of each collective"
+        ),
+        model=room_table(
+            "parallel", "model", "what a call costs, and how well that predicts"
+        ),
         sidecar="results/tables/parallel.prov.json",
     log:
         "results/logs/tabulate_parallel.log",
@@ -98,10 +91,12 @@ rule map_regimes:
         model=table_of("parallel", "model"),
         published=resource("published/parallel_durations.csv"),
     output:
-        regimes=parallel_table("regimes", "the fastest layout at each size"),
+        regimes=room_table("parallel", "regimes", "the fastest layout at each size"),
         borders=table_of("parallel", "borders"),
-        predictions=parallel_table("predictions", "predicted: more ranks, other links"),
-        published=parallel_table("published", "beside the published durations"),
+        predictions=room_table(
+            "parallel", "predictions", "predicted: more ranks, other links"
+        ),
+        published=room_table("parallel", "published", "beside the published durations"),
         sidecar="results/tables/parallel_regimes.prov.json",
     log:
         "results/logs/map_regimes.log",

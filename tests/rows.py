@@ -23,6 +23,7 @@ SETTING = {
     "commit": "0123456789ab",
     "code_digest": "fedcba9876543210",
     "corpus_sha256": "0" * 64,
+    "tokenizer_sha256": "0" * 64,
     "time": "2026-01-01T00:00:00+00:00",
 }
 ROUTERS = ("top1", "topk_hard", "softk", "hash", "expert_choice")

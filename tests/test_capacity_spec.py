@@ -20,6 +20,7 @@ def refused(**changes):
     return str(error.value)
 
 
+@pytest.mark.slow
 def test_the_published_sizes_expand_to_the_published_grid_cell_by_cell():
     room = parse(read_config("seeds.yaml")).capacity
     theirs = tables.read(ROOT / "resources/published/capacity.csv", PUBLISHED)

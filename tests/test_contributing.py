@@ -70,12 +70,13 @@ def test_each_example_is_explained_under_its_name(copy):
     assert "| `sums` | `largest` | integer | `100` |" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overlay", "num_runs"), [("router.yaml", 42), ("corpus.yaml", 36), ("figure.yaml", 36)]
 )
 def test_the_lines_of_config_are_valid(copy, overlay, num_runs):
     checked = python(copy, "moebench.spec", overlay)
-    assert checked.stdout == f"unified: {num_runs} runs\n"
+    assert checked.stdout.splitlines()[0] == f"unified: {num_runs} runs"
 
 
 def test_the_examples_are_in_good_style(copy):

@@ -8,6 +8,7 @@ import pytest
 from snakemake.cli import parse_args
 
 from moebench import provenance, registry
+from moebench.routers.__main__ import explain as explain_routers
 from moebench.spec.explain import explain
 from tests.specs import ROOT
 
@@ -55,7 +56,7 @@ def test_every_key_is_explained_with_a_meaning_and_every_plug_in_named():
     explained = {row[0].strip("| `"): row[-1].strip(" |") for row in rows if len(row) == 5}
     assert {"model.top_k", "corpora.<name>.source", "experiments.<name>.sweep"} <= set(explained)
     assert all(explained.values())
-    for package in ("routers", "corpora", "tokenizers", "dispatch", "figures"):
+    for package in ("routers", "corpora", "tokenizers", "gates", "dispatch", "figures"):
         for name in registry.names(package):
             assert f"| `{name}` |" in text
 
@@ -120,14 +121,24 @@ def test_the_workflow_catalog_finds_what_it_looks_for():
         assert (ROOT / path).is_file()
 
 
+def test_the_page_of_routers_ends_with_what_the_program_explains(request):
+    page, mark = ROOT / "docs" / "routers.md", "a test keeps it so.\n\n"
+    written, found, told = page.read_text().partition(mark)
+    assert found
+    if request.config.getoption("--update-golden"):
+        page.write_text(written + mark + explain_routers())
+        told = explain_routers()
+    assert told == explain_routers(), "run: pytest --update-golden tests/test_docs.py"
+
+
 def test_every_router_has_its_row_and_its_paper():
-    rows = [line for line in (ROOT / "docs" / "routers.md").read_text().splitlines()]
+    text = (ROOT / "docs" / "routers.md").read_text()
     for name in registry.names("routers"):
-        [row] = [line for line in rows if line.startswith(f"| `{name}` |")]
-        paper = re.search(
-            r'paper = "(arXiv:[\d.]+)', (ROOT / f"moebench/routers/{name}.py").read_text()
-        )
-        assert paper[1] in row
+        [row] = re.findall(rf"^\| `{name}` \|.*", text, re.MULTILINE)
+        assert re.search(r"arXiv:\d{4}\.\d{5}", row)
+        [section] = re.findall(rf"^### `{name}`\n(.*?)(?=^###|\Z)", text, re.DOTALL | re.MULTILINE)
+        for part in ("* Equation: ", "* When scoring", "* Use: ", "* Paper: arXiv:"):
+            assert part in section, f"{name} has no {part!r}"
 
 
 OF_SNAKEMAKE = ("Directory cannot be locked", "No such file or directory: 'all'")

@@ -5,14 +5,15 @@ from collections import Counter
 import pytest
 import yaml
 
+from moebench import registry
 from moebench.spec import BASELINES, ModelSpec, expand, parse
 from tests.specs import ROOT, read_config, runs_of
 
 
 def runs_with(**experiment):
-    """Runs of config.yaml with some keys of its one experiment changed."""
+    """Runs of the experiment unified of config.yaml, with some of its keys changed."""
     config = read_config()
-    config["experiments"]["unified"] |= experiment
+    config["experiments"] = {"unified": config["experiments"]["unified"] | experiment}
     return expand(parse(config))
 
 
@@ -25,29 +26,67 @@ def keys(content, prefix=""):
             yield f"{prefix}{key}"
 
 
-def test_the_default_asks_for_36_runs():
+def test_the_default_asks_for_few_enough_runs():
     # 5 routers at 2 capacity factors and 2 dense networks, at 3 seeds each
     runs = runs_of()
-    assert len(runs) == (5 * 2 + 2) * 3
+    asked = Counter(run.experiment for run in runs.values())
+    assert asked["unified"] == (5 * 2 + 2) * 3
+    assert asked["smaller_scale"] == 4 * 3
+    assert asked["subword"] == 5 * 3
     assert "unified/softk_capacity_factor=1.25_seed=0" in runs
     assert "unified/dense_seed=2" in runs
 
 
 @pytest.mark.parametrize(
-    ("overlays", "num_runs"), [((), 36), (("smoke.yaml",), 24), (("seeds.yaml",), 36)]
+    ("overlays", "num_runs"),
+    [
+        ((), 36 + 12 + 15),
+        (("smoke.yaml",), 24 + 10),
+        (("hour.yaml",), 5 * (12 + 7 + 7 + 15)),
+        (("seeds.yaml",), 36 + 15 + 15 + 15 + 45),
+        (("modern.yaml",), 36 + 12 + 15 + 19 * 3),
+    ],
 )
 def test_the_configs_that_are_shipped_can_be_run(overlays, num_runs):
     assert len(runs_of(*overlays)) == num_runs
 
 
-@pytest.mark.parametrize("name", ["smoke.yaml", "seeds.yaml"])
+def test_an_experiment_that_is_null_is_left_out_and_takes_nothing_with_it():
+    config = read_config()
+    config["experiments"]["subword"] = None
+    left = parse(config)
+    assert "subword" not in left.experiments
+    assert "rank_stability" in left.rooms
+    config["experiments"] = {"unified": config["experiments"]["unified"]}
+    assert "rank_stability" not in parse(config).rooms
+    assert "rank_stability" not in parse(config).figures
+
+
+def test_a_gate_is_swept_for_routers_and_not_for_baselines():
+    runs = runs_with(sweep={"model.gate": ["linear", "mlp"]})
+    arms = Counter((run.router, run.model.gate) for run in runs.values())
+    assert arms["hash", "mlp"] == arms["softk", "linear"] == 3
+    assert {arms[name, "linear"] for name in BASELINES} == {3}
+
+
+@pytest.mark.parametrize("name", ["smoke.yaml", "hour.yaml", "seeds.yaml"])
 def test_overlays_only_change_keys_that_exist(name):
     overlay = yaml.safe_load((ROOT / "config" / name).read_text())
     known = set(keys(parse(read_config()).model_dump()))
     known |= {f"corpora.stdlib_docs.{key}" for key in ("max_bytes",)}
     known |= {f"corpora.tinystories.{key}" for key in ("split", "max_documents", "max_bytes")}
-    named = ("parallel.sweeps.", "energy.shapes.")  # by a name of the overlay's choice
+    # By a name of the overlay's choice, or left out.
+    own = ("small_scale", "smaller_scale", "router_arch", "larger_scale", "subword")
+    named = ("parallel.sweeps.", "energy.shapes.", "tokenizers.hub.", "perft.questions.")
+    named += tuple(f"experiments.{experiment}" for experiment in own)
     assert {key for key in keys(overlay) if not key.startswith(named)} <= known
+
+
+def test_modern_compares_every_router_of_equal_active_work():
+    runs = [run for run in runs_of("modern.yaml").values() if run.experiment == "modern"]
+    assert {run.router for run in runs} == {*registry.names("routers"), *BASELINES} - {"top1"}
+    [model] = {run.model.model_dump_json() for run in runs if not run.is_baseline}
+    assert '"drop_policy":"none"' in model
 
 
 def test_the_published_settings_are_those_of_experiment_1():
@@ -101,5 +140,6 @@ def test_two_experiments_do_not_mix():
     config = read_config()
     config["experiments"]["wide"] = {"routers": {"softk": None}, "model": {"dim": 256}}
     runs = expand(parse(config))
-    assert Counter(name.partition("/")[0] for name in runs) == {"unified": 36, "wide": 3}
+    asked = Counter(name.partition("/")[0] for name in runs)
+    assert (asked["unified"], asked["wide"]) == (36, 3)
     assert {run.model.dim for name, run in runs.items() if name.startswith("wide/")} == {256}

@@ -57,6 +57,8 @@ OPTIONS = [
     ("corpora", "text_file", {"source": "text_file"}, "path: is missing"),
     ("tokenizers", "char", {"unknwn": "count"}, "did you mean 'unknown'?"),
     ("tokenizers", "char", {"unknown": "cont"}, "'count' or 'error'"),
+    ("tokenizers", "bpe", {"vocab_size": "many"}, "got 'many'"),
+    ("tokenizers", "hub", {"revision": "main"}, "name: is missing"),
 ]
 
 
@@ -79,6 +81,7 @@ UNKNOWN_NAMES = [
     ("experiments.unified.figures", ["fronteir"], "frontier"),
     ("experiments.unified.baselines", ["dense_totl"], "dense_total"),
     ("model.dispatch", "sortd", "sorted"),
+    ("model.gate", "linaer", "linear"),
 ]
 
 
@@ -87,6 +90,13 @@ def test_an_unknown_name_is_answered_with_the_nearest_one_and_with_all(path, val
     [(where, what)] = problems((path, value)).items()
     assert where.startswith(path)
     assert f"did you mean {nearest!r}? choose from " in what
+
+
+def test_a_tokenizer_that_needs_an_option_is_refused_without_it():
+    found = problems(("experiments.unified.tokenizer", "tokenizer_file"), ("tokenizers", {}))
+    assert found == {
+        "tokenizers.tokenizer_file.path": "is missing; tokenizer 'tokenizer_file' needs it"
+    }
 
 
 WRONG = [
@@ -156,7 +166,8 @@ def test_a_number_that_yaml_takes_for_text_is_taken_for_the_number(text):
     config["experiments"]["unified"]["sweep"] = {"training.z_coef": [text]}
     parsed = parse(config)
     assert parsed.training.learning_rate == 1e-3
-    for run in expand(parsed).values():
+    mine = [run for run in expand(parsed).values() if run.experiment == "unified"]
+    for run in mine:
         assert (run.training.learning_rate, run.training.weight_decay) == (1e-3, 1e-3)
         assert run.training.z_coef == 1e-3
 
@@ -182,7 +193,7 @@ def test_a_run_is_the_same_after_a_round_trip_through_plain_values():
 def test_config_files_are_laid_over_each_other_as_snakemake_does():
     yaml = pytest.importorskip("yaml")
     update_config = pytest.importorskip("snakemake.utils").update_config
-    names = ["config.yaml", "seeds.yaml", "smoke.yaml"]
+    names = ["config.yaml", "seeds.yaml", "hour.yaml", "smoke.yaml"]
     merged = {}
     for name in names:
         update_config(merged, yaml.safe_load((ROOT / "config" / name).read_text()))

@@ -15,7 +15,7 @@ from moebench import tables
 from moebench.analysis.rates import tokens_per_s
 from moebench.analysis.schemas import TIMED_STEPS
 from moebench.records import Row
-from moebench.spec import BASELINES, ROUTED_ONLY
+from moebench.spec import BASELINES, ROUTED_ONLY, ModelSpec, TrainingSpec
 
 # How a run is carried out rather than what it is; the row's setting says what came of it.
 EXECUTION = ("device", "dtype", "threads", "eval_every", "checkpoint_every")
@@ -36,6 +36,12 @@ def settings(spec: dict[str, Any]) -> dict[str, Any]:
     if spec["router"] in BASELINES:
         flat |= {key.partition(".")[2]: None for key in ROUTED_ONLY}
     return {key: value for key, value in flat.items() if key not in EXECUTION}
+
+
+def setting_names() -> list[str]:
+    """Names of the settings of model and training that a run is asked for, as tables have them."""
+    spec = [*ModelSpec.model_fields, *TrainingSpec.model_fields]
+    return [key for key in spec if key not in (*EXECUTION, "top_k")] + ["config_top_k"]
 
 
 def swept(arms: pd.DataFrame, keys: Iterable[str]) -> list[str]:

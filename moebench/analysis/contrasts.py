@@ -12,7 +12,7 @@ that arms scatter alike around their seed; what follows where they do not stands
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from moebench.records import Row
 Arm = dict[str, Any]
 
 GAP = "val_nll_difference_nats"
-SIDED = ("router", "capacity_factor", "value")
+SIDED = ("router", "capacity_factor", "gate", "value")
 IDENTITY = ["factor", "family", *(f"{what}_{side}" for side in "ab" for what in SIDED)]
 
 
@@ -69,6 +69,11 @@ def verdict(difference: float, p_value: float) -> str | None:
     return "lower" if difference < 0 else "higher"
 
 
+def family_name(factor: str, shared: Mapping[str, Any]) -> str:
+    """Name of the pairs that differ in a factor and share the other swept settings."""
+    return ", ".join([factor, *(f"{key}={value}" for key, value in shared.items())])
+
+
 def _pairs(arms: Sequence[Arm]) -> dict[tuple[int, int], str]:
     """Pairs of arms that differ in one thing only, and which."""
     differing = {
@@ -86,11 +91,11 @@ def _differing(a: Arm, b: Arm) -> list[str]:
 def _identity(a: Arm, b: Arm, factor: str, levels: list[str]) -> Arm:
     """Who is compared, in what, and with which other pairs: those at equal other swept settings."""
     shared = {key: (a | b)[key] for key in levels if key != factor and key in a | b}
-    family = ", ".join([factor, *(f"{key}={value}" for key, value in shared.items())])
-    identity: Arm = {"factor": factor, "family": family}
+    identity: Arm = {"factor": factor, "family": family_name(factor, shared)}
     for side, arm in (("a", a), ("b", b)):
         identity[f"router_{side}"] = arm["router"]
         identity[f"capacity_factor_{side}"] = arm.get("capacity_factor")
+        identity[f"gate_{side}"] = arm.get("gate")
         identity[f"value_{side}"] = str(arm[factor])
     return identity
 

@@ -23,7 +23,7 @@ def compare_published(
             "the summary sweeps more than router and capacity factor; compare one setting at a time"
         )
     both = published.merge(
-        summary, on=["router", "capacity_factor"], suffixes=("_published", ""), sort=False
+        summary, on=["router", "capacity_factor", "gate"], suffixes=("_published", ""), sort=False
     )
     if both.empty:
         raise ValueError(

@@ -37,6 +37,7 @@ PARTS = pa.Check(_parts_fit_whole, error="the parts of a step take longer than t
 ARM: Columns = {
     "router": text(),
     "capacity_factor": real(0, nullable=True),
+    "gate": text(nullable=True),
     "num_experts": count(),
     "dim": count(),
     "num_layers": count(),
@@ -138,6 +139,8 @@ CONTRASTS = pa.DataFrameSchema(
         "router_b": text(),
         "capacity_factor_a": ARM["capacity_factor"],
         "capacity_factor_b": ARM["capacity_factor"],
+        "gate_a": ARM["gate"],
+        "gate_b": ARM["gate"],
         "value_a": text(),
         "value_b": text(),
         "num_seeds": count(),

@@ -152,4 +152,5 @@ def _random_tokens() -> Tokens:
         num_validation_bytes=len(id_N),
         bigram_val_nll_nats=math.log(_VOCAB_SIZE),
         corpus_sha256="",
+        tokenizer_sha256="",
     )

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from moebench.figures import style
 from moebench.figures.base import ArmFigure, Tables, lowest
 from moebench.figures.notes import join, write_below
+from moebench.figures.smoothing import FIRST_SHOWN, smoothing_steps
 
 PANELS = {
     "train_loss_nats": "training loss\nin nats",
@@ -15,8 +16,6 @@ PANELS = {
     "val_ppl": "held-out\nperplexity",
 }
 SMOOTHED = "train_loss_nats"
-WINDOWS_PER_RUN = 30  # a running mean over this fraction of the steps
-FIRST_SHOWN = 0.1  # share of the steps that may lie above a panel
 
 
 class Overlay(ArmFigure):
@@ -80,11 +79,6 @@ def smoothed(curves: pd.DataFrame) -> pd.DataFrame:
     result["value"] = result["value"].astype(float)
     result.loc[means.index, "value"] = means
     return result
-
-
-def smoothing_steps(curves: pd.DataFrame) -> int:
-    """Width of the running mean, an odd number of steps."""
-    return int(curves["step"].max()) // WINDOWS_PER_RUN // 2 * 2 + 1
 
 
 def bands(curves: pd.DataFrame, quantity: str, factor: float) -> pd.DataFrame:

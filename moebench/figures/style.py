@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib import patheffects
 
 NON_CAUSAL = "non-causal"
+PLAIN_GATE = "linear"  # goes without saying
 
 RC: Any = {
     "svg.hashsalt": "moebench",  # else element ids are random and equal tables give unlike files
@@ -71,7 +72,7 @@ LABELS = {
 _COLOURS = ("#0072B2", "#009E73", "#CC79A7", "#E69F00", "#AA4499", "#44AA99", "#999933", "#6699CC")
 _MARKERS = ("<", ">", "h", "p", "*", "d", "H", "8")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1.2, 1, 1.2)))
-_SALT = "1471"  # keeps apart every router of the field that has a name today
+_SALT = "38566:"  # keeps apart every router of the field that has a name today
 
 
 def look(router: str) -> Look:
@@ -90,11 +91,15 @@ def label(router: str, causality: Any = None) -> str:
     return f"{name} ({NON_CAUSAL})" if causality == NON_CAUSAL else name
 
 
-def cell(router: str, capacity_factor: Any) -> str:
-    """Name of a router at a capacity factor; a dense network has none."""
+def cell(router: str, capacity_factor: Any, gate: str = PLAIN_GATE) -> str:
+    """Name of a router at a capacity factor, and with a gate where that is not a plain matrix.
+
+    A dense network has neither.
+    """
     if pd.isna(capacity_factor):
         return label(router)
-    return f"{label(router)} CF {float(capacity_factor)}"
+    name = f"{label(router)} CF {float(capacity_factor)}"
+    return name if gate == PLAIN_GATE else f"{name} with gate {gate}"
 
 
 def point(router: str, causality: Any = None) -> dict[str, Any]:
@@ -117,8 +122,12 @@ def line(router: str) -> dict[str, Any]:
 
 
 def ink(router: str) -> str:
-    """Colour of a text about a router: its own, darkened where it would be faint on white."""
-    colour = look(router).colour
+    """Colour of a text about a router."""
+    return darkened(look(router).colour)
+
+
+def darkened(colour: str) -> str:
+    """A colour for text: darker where it would be faint on white."""
     if lightness(colour) <= 55:
         return colour
     return "#" + "".join(f"{int(int(colour[i : i + 2], 16) * 0.66):02x}" for i in (1, 3, 5))

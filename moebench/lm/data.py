@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ _SHUFFLE_SEED = 0
 class Tokens:
     """A tokenised corpus, as ``tokenise_corpus`` wrote it."""
 
+    DIGESTS: ClassVar = ("corpus_sha256", "tokenizer_sha256")  # where the tokens come from
+
     train_N: Tensor
     validation_N: Tensor
     vocab_size: int
@@ -29,21 +32,30 @@ class Tokens:
     num_validation_bytes: int
     bigram_val_nll_nats: float
     corpus_sha256: str
+    tokenizer_sha256: str
 
     @classmethod
     def read(cls, train: str | Path, validation: str | Path, facts: str | Path) -> "Tokens":
-        """Read the three files of a tokenised corpus."""
+        """Read the three files of a tokenised corpus.
+
+        Raises ValueError for a token id that an embedding of ``vocab_size`` rows does not have.
+        """
         known = json.loads(Path(facts).read_text(encoding="utf-8"))
         return cls(
-            train_N=torch.from_numpy(np.load(train).astype(np.int64)),
-            validation_N=torch.from_numpy(np.load(validation).astype(np.int64)),
+            train_N=_read_ids(train, known["vocab_size"]),
+            validation_N=_read_ids(validation, known["vocab_size"]),
             vocab_size=known["vocab_size"],
             token_count_V=torch.tensor(known["token_count_V"]),
             end_of_document=known["end_of_document"],
             num_validation_bytes=known["num_validation_bytes"],
             bigram_val_nll_nats=known["bigram_val_nll_nats"],
             corpus_sha256=known["corpus_sha256"],
+            tokenizer_sha256=known["tokenizer_sha256"],
         )
+
+    def digests(self) -> dict[str, Any]:
+        """Digests of text and tokenizer, which every row repeats."""
+        return {name: getattr(self, name) for name in self.DIGESTS}
 
     def training_batch(self, seed: int, step: int, batch_size: int, seq_len: int) -> Batch:
         """The batch of a step: windows at random offsets, the same for every arm of a seed.
@@ -75,3 +87,13 @@ class Tokens:
             yield input_WS[window_B], target_WS[window_B]
         if whole < len(input_N):
             yield input_N[None, whole:], self.validation_N[None, whole:]
+
+
+def _read_ids(path: str | Path, vocab_size: int) -> Tensor:
+    id_N = torch.from_numpy(np.load(path).astype(np.int64))
+    if len(id_N) and int(id_N.max()) >= vocab_size:
+        raise ValueError(
+            f"{path}: token id {int(id_N.max())} is larger than the embedding, which has "
+            f"{vocab_size} entries; the tokenizer was changed, so run tokenise_corpus again"
+        )
+    return id_N

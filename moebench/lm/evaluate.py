@@ -110,6 +110,7 @@ class RoutingWatch:
                     self._sums_L["kept"], self._sums_L["requested"], strict=True
                 )
             ],
+            "effective_k": [total / self._num_tokens for total in self._sums_L["requested"]],
             **{
                 name: [total / self._num_tokens for total in self._sums_L[key]]
                 for name, key in _PER_TOKEN.items()

@@ -136,7 +136,7 @@ class LanguageModel(nn.Module):
     def num_params(self) -> int:
         """Parameters that training can move: a gate that its router ignores does not count."""
         idle = sum(
-            layer.gate.weight.numel() for layer in self.moe_layers() if not layer.router.learned
+            layer.gate.num_params() for layer in self.moe_layers() if not layer.router.learned
         )
         return sum(parameter.numel() for parameter in self.parameters()) - idle
 
@@ -151,8 +151,14 @@ class LanguageModel(nn.Module):
 
     @property
     def causality(self) -> Causality:
-        """What the least causal of the blocks depends on."""
+        """What the least causal of the blocks depends on when scoring."""
         return max((layer.causality for layer in self.moe_layers()), default=Causality.TOKEN_LOCAL)
+
+    @property
+    def training_causality(self) -> Causality:
+        """What the least causal of the blocks depends on in training."""
+        layers = self.moe_layers()
+        return max((layer.training_causality for layer in layers), default=Causality.TOKEN_LOCAL)
 
     def moe_layers(self) -> list[MoELayer]:
         """The mixture layers, in order; none in a dense baseline."""

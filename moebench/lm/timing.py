@@ -34,7 +34,7 @@ def time_arms(specs: Sequence[RunSpec], tokens: Tokens, timing: TimingSpec, code
         arms = [
             Trainer(spec, tokens, setting) for spec, setting in zip(specs, settings, strict=True)
         ]
-        facts = [setting.facts(code, corpus_sha256=tokens.corpus_sha256) for setting in settings]
+        facts = [setting.facts(code, **tokens.digests()) for setting in settings]
         rows = []
         order = random.Random(0)
         gc.collect()

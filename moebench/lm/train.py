@@ -42,7 +42,7 @@ def train(
     from.
     """
     setting = prepare(spec.training.device, spec.training.dtype, spec.training.threads)
-    facts = setting.facts(code, corpus_sha256=tokens.corpus_sha256)
+    facts = setting.facts(code, **tokens.digests())
     trainer = Trainer(spec, tokens, setting)
     identity = _identity(spec, facts)
     progress = _resume(trainer, checkpoint, identity)
@@ -100,6 +100,7 @@ def _account(trainer: Trainer, tokens: Tokens, setting: Setting) -> Values:
         "num_active_params": model.num_active_params(),
         "top_k": layers[0].router.top_k if layers else None,
         "causality": str(model.causality),
+        "training_causality": str(model.training_causality),
         "learned": layers[0].router.learned if layers else None,
         "peak_resident_bytes": machine.peak_resident_bytes(),
         "peak_allocated_bytes": setting.peak_allocated_bytes(),
@@ -108,7 +109,7 @@ def _account(trainer: Trainer, tokens: Tokens, setting: Setting) -> Values:
 
 def _identity(spec: RunSpec, facts: dict[str, Any]) -> str:
     """Digest of all that decides a run's losses to the last bit."""
-    decisive = ("device", "dtype", "threads", "torch", "code_digest", "corpus_sha256")
+    decisive = ("device", "dtype", "threads", "torch", "code_digest", *Tokens.DIGESTS)
     return provenance.json_digest([spec.model_dump(), [facts[key] for key in decisive]])
 
 

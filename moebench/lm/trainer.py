@@ -40,8 +40,8 @@ class Trainer:
     def begin(self, step: int) -> float:
         """Prepare step ``step`` (from 1) and return its learning rate."""
         self.model.train()
-        if self.model.spec.model.dropout:
-            torch.manual_seed(self.seed * 1_000_003 + step)
+        # What dropout and noisy routers draw depends on seed and step alone, so a run can go on.
+        torch.manual_seed(self.seed * 1_000_003 + step)
         rate = learning_rate(self.training, step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -64,9 +64,11 @@ class Trainer:
         loss.total.backward()
 
     def update(self) -> Tensor:
-        """Clip, step, forget the gradients; returns the gradient's norm before clipping."""
+        """Clip, step, let routers adapt, forget the gradients; returns the norm before clipping."""
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.grad_clip)
         self.optimiser.step()
+        for layer in self.model.moe_layers():
+            layer.router.adapt()
         self.optimiser.zero_grad(set_to_none=True)
         return norm
 

@@ -6,14 +6,15 @@ import pandas as pd
 
 from moebench.figures import style
 
-KEY = ("router", "capacity_factor")
-Arm = tuple[str, float | None]
+KEY = ("router", "capacity_factor", "gate")
+Arm = tuple[str, float | None] | tuple[str, float | None, str]
 
 
 def arm(each: Any) -> Arm:
-    """Which arm a row is about."""
-    factor = each["capacity_factor"]
-    return str(each["router"]), None if pd.isna(factor) else float(factor)
+    """Which arm a row is about; a gate is part of it where it is not a plain matrix."""
+    factor, gate = each["capacity_factor"], each["gate"]
+    known = str(each["router"]), None if pd.isna(factor) else float(factor)
+    return known if pd.isna(gate) or gate == style.PLAIN_GATE else (*known, str(gate))
 
 
 def name(each: Any) -> str:

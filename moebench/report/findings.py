@@ -67,6 +67,8 @@ def asked(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str]:
             f"Which router is worth its cost? Compared: {join(names)}, at capacity factor "
             f"{join(factors)}."
         )
+    if routed["gate"].nunique() > 1:
+        sentences.append(f"Gates: {join(sorted(routed['gate'].unique()))}.")
     if len(dense):
         sentences.append(f"Baselines: {join(map(style.label, style.order(dense['router'])))}.")
     sizes = [

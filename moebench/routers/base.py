@@ -1,6 +1,7 @@
 """The router interface: from gate logits to assignments.
 
-Shapes, here and in every router: T tokens of the pool, E experts, K choices a token,
+Shapes, here and in every router: T = B * S tokens of the pool, in B sequences of S tokens,
+E experts, K choices a token, G columns of the gate (E unless the router says otherwise),
 M assignments requested, N assignments kept, V entries of the vocabulary.
 """
 
@@ -53,7 +54,7 @@ class Routing:
 
 @dataclass(frozen=True, kw_only=True)
 class RouterSetting:
-    """What the layer tells its router once."""
+    """What the layer tells its router once: sizes, and the frequencies of the training text."""
 
     num_experts: int
     top_k: int
@@ -65,24 +66,65 @@ class Router(nn.Module, ABC):
 
     It holds no gate: the projection belongs to the layer, so routers are compared on equal logits.
     Options that config may set are keyword-only parameters of the constructor.
+
+    What a router carries from step to step (biases, thresholds) stands in buffers: it is saved with
+    the model, and ``forward`` only reads it. In training mode ``forward`` tells ``observe`` what it
+    saw; once after each optimiser step ``adapt`` hands the totals of the step to ``learn_from``,
+    the one method that writes the buffers. In scoring mode nothing is observed: state is frozen.
     """
 
     learned: ClassVar[bool] = True  # whether the task loss sends a gradient through the logits
-    causality: ClassVar[Causality] = Causality.TOKEN_LOCAL
+    causality: ClassVar[Causality] = Causality.TOKEN_LOCAL  # when scoring
+    training_causality: ClassVar[Causality | None] = None  # None: as when scoring
+    fixed_k: ClassVar[bool] = True  # whether E experts are asked for K * T tokens, whatever comes
+    positional: ClassVar[bool] = False  # whether a token's place in its sequence matters
+    noisy: ClassVar[bool] = False  # whether training draws from torch's default generator
+    equation: ClassVar[str]  # LaTeX: who is chosen, and with which weight
+    advice: ClassVar[str]  # when to use it
     paper: ClassVar[str]  # arXiv number and equation
 
     def __init__(self, setting: RouterSetting):
         super().__init__()
         self.num_experts = setting.num_experts
         self.top_k = setting.top_k
+        self.num_choices = setting.num_experts  # columns of the gate that compete for a token
+        self._observed: dict[str, Tensor] = {}
+
+    @property
+    def num_logits(self) -> int:
+        """Columns of the gate, G: those that compete, first, and any that serve another end."""
+        return self.num_choices
 
     @abstractmethod
-    def forward(self, logits_TE: Tensor, token_id_T: Tensor, capacity: int) -> Routing:
+    def forward(self, logits_TG: Tensor, token_id_BS: Tensor, capacity: int) -> Routing:
         """Assign tokens to experts.
 
-        ``logits_TE`` float; ``token_id_T`` long; ``capacity`` slots per expert, which only routers
-        whose experts choose need to look at: what token choice requests beyond it is dropped later.
+        ``logits_TG`` float; ``token_id_BS`` long, which also says where sequences begin;
+        ``capacity`` slots per expert, which only routers whose experts choose need to look at:
+        what token choice requests beyond it is dropped later.
         """
+
+    def observe(self, **seen: Tensor) -> None:
+        """Add to the totals of this optimiser step, by name; in scoring mode, nothing happens."""
+        if self.training:
+            for name, value in seen.items():
+                total = self._observed.get(name)
+                self._observed[name] = value.detach() if total is None else total + value.detach()
+
+    def adapt(self) -> None:
+        """Learn from the whole batch of an optimiser step; to be called once after each.
+
+        The totals are sums over forward passes and over nothing else: with the batch spread over
+        ranks, this is the place, and the only one, to add up theirs.
+        """
+        totals, self._observed = self._observed, {}
+        if totals:
+            with torch.no_grad():
+                self.learn_from(totals)
+
+    def learn_from(self, totals: dict[str, Tensor]) -> None:
+        """Change what the router carries, given the totals of one optimiser step."""
+        raise AssertionError(f"{type(self).__name__} observes {sorted(totals)} and learns nothing")
 
     def token_choice(
         self, expert_TK: Tensor, weight_TK: Tensor, balance_loss: Tensor | None = None
@@ -100,23 +142,60 @@ class Router(nn.Module, ABC):
             balance_loss=weight_TK.new_zeros(()) if balance_loss is None else balance_loss,
         )
 
+    def choice_of(
+        self, is_chosen_TE: Tensor, weight_TE: Tensor, balance_loss: Tensor | None = None
+    ) -> Routing:
+        """Routing of a router whose tokens differ in how many experts they reach."""
+        token_M, expert_M = is_chosen_TE.nonzero(as_tuple=True)
+        return Routing(
+            token_N=token_M,
+            expert_N=expert_M,
+            weight_N=weight_TE[token_M, expert_M],
+            num_tokens=len(is_chosen_TE),
+            num_experts=self.num_experts,
+            num_requested=len(token_M),
+            balance_loss=weight_TE.new_zeros(()) if balance_loss is None else balance_loss,
+        )
+
+
+class RunningMean(nn.Module):
+    """An exponential moving average whose first value is the first that it is given."""
+
+    value: Tensor
+    num_updates: Tensor
+
+    def __init__(self, start: Tensor, decay: float):
+        """Hold ``start``, float32, until there is a value; ``decay`` in [0, 1)."""
+        super().__init__()
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay={decay} must be in [0, 1); 0 keeps the latest value alone")
+        self.decay = decay
+        self.register_buffer("value", start)
+        self.register_buffer("num_updates", torch.zeros((), dtype=torch.long))
+
+    def update(self, value: Tensor) -> None:
+        """Move towards ``value``."""
+        step = torch.where(self.num_updates == 0, 1.0, 1 - self.decay)  # stays on the device
+        self.value.lerp_(value.to(self.value.dtype), step.to(self.value.dtype))
+        self.num_updates += 1
+
 
 def expert_capacity(num_tokens: int, num_experts: int, top_k: int, factor: float) -> int:
     """Slots per expert: ceil(factor * T * K / E)."""
     return math.ceil(factor * num_tokens * top_k / num_experts)
 
 
-def balance_loss(prob_TE: Tensor, expert_TK: Tensor) -> Tensor:
+def balance_loss(prob_TE: Tensor, expert_M: Tensor) -> Tensor:
     """Switch's balance loss (arXiv:2101.03961, eq. 4): E * sum_e f_e P_e, 1 when balanced.
 
     f_e is the share of requested assignments, a count without gradient; P_e is the mean
-    probability, through which the gate learns.
+    probability, through which the gate learns. ``expert_M`` is of any shape.
     """
     num_experts = prob_TE.shape[1]
-    share_E = torch.bincount(expert_TK.reshape(-1), minlength=num_experts) / expert_TK.numel()
+    share_E = torch.bincount(expert_M.reshape(-1), minlength=num_experts) / expert_M.numel()
     return num_experts * (share_E.to(prob_TE.dtype) * prob_TE.mean(dim=0)).sum()
 
 
-def z_loss(logits_TE: Tensor) -> Tensor:
+def z_loss(logits_TG: Tensor) -> Tensor:
     """ST-MoE's router z-loss (arXiv:2202.08906, eq. 5): mean of logsumexp squared."""
-    return logits_TE.logsumexp(dim=-1).square().mean()
+    return logits_TG.logsumexp(dim=-1).square().mean()

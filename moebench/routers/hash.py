@@ -15,6 +15,11 @@ class Hash(Router):
     """
 
     learned = False
+    equation = r"chosen: the $K$ experts that a table gives for the token id; weight: $1/K$"
+    advice = (
+        "Where routing must cost nothing, be known beforehand, or never collapse; and as the "
+        "control that says how much of a router's gain is knowing the token itself."
+    )
     paper = "arXiv:2106.04426, sec. 3.1 (balanced assignment)"
 
     expert_VK: Tensor
@@ -26,10 +31,10 @@ class Hash(Router):
         )
         self.register_buffer("expert_VK", table)
 
-    def forward(self, logits_TE: Tensor, token_id_T: Tensor, capacity: int) -> Routing:
+    def forward(self, logits_TG: Tensor, token_id_BS: Tensor, capacity: int) -> Routing:
         """Assign each token to the K experts of its id."""
-        expert_TK = self.expert_VK[token_id_T]
-        weight_TK = logits_TE.new_full(expert_TK.shape, 1 / self.top_k)
+        expert_TK = self.expert_VK[token_id_BS.flatten()]
+        weight_TK = logits_TG.new_full(expert_TK.shape, 1 / self.top_k)
         return self.token_choice(expert_TK, weight_TK)
 
 

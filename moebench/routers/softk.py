@@ -8,10 +8,12 @@ from moebench.routers.base import Router, Routing, balance_loss
 class Softk(Router):
     """The K largest logits of each token, weighted by the softmax over those K."""
 
+    equation = r"chosen: $\mathrm{top}_K(z)$; weight: softmax over the $K$ kept logits"
+    advice = "As the default to beat: it is what most open mixtures do."
     paper = "arXiv:1701.06538, eq. 3-5, without noise; arXiv:2401.04088, sec. 2.1"
 
-    def forward(self, logits_TE: Tensor, token_id_T: Tensor, capacity: int) -> Routing:
+    def forward(self, logits_TG: Tensor, token_id_BS: Tensor, capacity: int) -> Routing:
         """Assign each token to K experts."""
-        logit_TK, expert_TK = logits_TE.topk(self.top_k, dim=-1)
-        loss = balance_loss(logits_TE.softmax(dim=-1), expert_TK)
+        logit_TK, expert_TK = logits_TG.topk(self.top_k, dim=-1)
+        loss = balance_loss(logits_TG.softmax(dim=-1), expert_TK)
         return self.token_choice(expert_TK, logit_TK.softmax(dim=-1), loss)

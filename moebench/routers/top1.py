@@ -11,14 +11,19 @@ class Top1(Router):
     Takes one expert whatever ``top_k`` says, hence half the active parameters of a top-2 router.
     """
 
+    equation = r"chosen: $\mathrm{top}_1(z)$; weight: $p_e$"
+    advice = (
+        "Where time counts more than quality: half the experts of a top-2 router, about half the "
+        "work."
+    )
     paper = "arXiv:2101.03961, eq. 1-2 and 4"
 
     def __init__(self, setting: RouterSetting):
         super().__init__(setting)
         self.top_k = 1
 
-    def forward(self, logits_TE: Tensor, token_id_T: Tensor, capacity: int) -> Routing:
+    def forward(self, logits_TG: Tensor, token_id_BS: Tensor, capacity: int) -> Routing:
         """Assign each token to one expert."""
-        prob_TE = logits_TE.softmax(dim=-1)
+        prob_TE = logits_TG.softmax(dim=-1)
         weight_TK, expert_TK = prob_TE.topk(1, dim=-1)
         return self.token_choice(expert_TK, weight_TK, balance_loss(prob_TE, expert_TK))

@@ -1,5 +1,6 @@
 """The config and the runs it asks for: parsed once, strictly, into frozen specs."""
 
+from moebench.spec.adapters import AdapterRunSpec, PretrainingRunSpec
 from moebench.spec.capacity import CapacityCellSpec, CapacitySpec
 from moebench.spec.energy import (
     PUBLISHED_SHAPES,
@@ -23,7 +24,9 @@ from moebench.spec.models import (
     TrainingSpec,
 )
 from moebench.spec.parallel import LinkSpec, ParallelSpec
+from moebench.spec.perft import PerftSpec, QuestionsSpec
 from moebench.spec.problems import ConfigError
+from moebench.spec.rank_stability import RankStabilitySpec
 from moebench.spec.sweeps import SweepSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
 
@@ -33,6 +36,7 @@ __all__ = [
     "ROUTED_ONLY",
     "CapacityCellSpec",
     "CapacitySpec",
+    "AdapterRunSpec",
     "Config",
     "ConfigError",
     "CorpusSpec",
@@ -46,6 +50,10 @@ __all__ = [
     "ModelSpec",
     "ParallelSpec",
     "ProtocolSpec",
+    "PerftSpec",
+    "PretrainingRunSpec",
+    "QuestionsSpec",
+    "RankStabilitySpec",
     "RunSpec",
     "SpecialisationSpec",
     "SweepJob",

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from moebench import registry
 from moebench.spec.base import Spec
 from moebench.spec.kinds import BASELINES
 from moebench.spec.models import (
@@ -28,7 +29,7 @@ def parse(raw: Mapping[str, Any]) -> Config:
         config = Config.model_validate(dict(raw))
     except ValidationError as error:
         raise ConfigError(problem(Config, "", each) for each in error.errors()) from None
-    problems = _unknown_corpora(config) + [
+    problems = [*_unknown_corpora(config), *_unset_tokenizers(config)] + [
         each
         for name, experiment in config.experiments.items()
         for swept in _sweep(experiment)
@@ -136,10 +137,25 @@ def _unknown_corpora(config: Config) -> list[Problem]:
         for name, experiment in config.experiments.items()
         if experiment.corpus is not None
     }
+    if config.perft is not None and config.perft.base.corpus is not None:
+        named["perft.base.corpus"] = config.perft.base.corpus
     return [
         (path, unknown(corpus, config.corpora))
         for path, corpus in named.items()
         if corpus not in config.corpora
+    ]
+
+
+def _unset_tokenizers(config: Config) -> list[Problem]:
+    """Tokenizers that need an option which the config does not give."""
+    used = {config.tokenizer} | {
+        each.tokenizer for each in config.experiments.values() if each.tokenizer is not None
+    }
+    return [
+        (f"tokenizers.{name}.{option}", f"is missing; tokenizer {name!r} needs it")
+        for name in sorted(used - set(config.tokenizers))
+        for option, field in registry.options("tokenizers", name).model_fields.items()
+        if field.is_required()
     ]
 
 

@@ -15,9 +15,12 @@ PLUG_INS = {
     "routers": ("Routers", "`experiments.<name>.routers.<router>`"),
     "corpora": ("Corpora", "`corpora.<name>`, beside `source`"),
     "tokenizers": ("Tokenizers", "`tokenizers.<tokenizer>`"),
+    "gates": ("Gates", None),
     "dispatch": ("Dispatch", None),
     "kernels": ("Kernels", None),
     "meters": ("Meters", "`energy.meters.<meter>`"),
+    "perft.adapters": ("Adapters", "`perft.adapters[]`, beside `variant`"),
+    "questions.sources": ("Questions", "`perft.questions`, beside `source`"),
     "figures": ("Figures", None),
 }
 HEADER = ("key", "type", "default", "unit", "meaning")
@@ -66,6 +69,9 @@ def _keys(schema: Schema, definitions: Schema, prefix: str) -> Iterator[tuple[st
         elif "anyOf" in field:
             yield _row(path, {**field, "kind": "the keys below, or null"}, key in required)
             yield from _keys(inner, definitions, f"{path}.")
+        elif "items" in field:
+            yield _row(path, {**field, "kind": "list of the keys below"}, key in required)
+            yield from _keys(inner, definitions, f"{path}[].")
         elif "$ref" in field:
             yield from _keys(inner, definitions, f"{path}.")
         else:
@@ -74,10 +80,11 @@ def _keys(schema: Schema, definitions: Schema, prefix: str) -> Iterator[tuple[st
 
 
 def _spec_below(field: Schema, definitions: Schema) -> Schema | None:
-    """The spec that a key holds, or that each name under it holds; None for a plain value."""
+    """The spec that a key holds, or that all it lists or names are; None for a plain value."""
     if "kind" in field:
         return None
-    reference = _reference(field) or _reference(_values(field))
+    places = (field, _values(field), field.get("items") or {})
+    reference = next(filter(None, map(_reference, places)), None)
     return None if reference is None else definitions[reference.rpartition("/")[2]]
 
 

@@ -73,6 +73,7 @@ def _seeds(values: list[int]) -> list[int]:
 
 
 RouterName = Annotated[str, _exists_in("routers"), _file_in("routers")]
+GateName = Annotated[str, _exists_in("gates"), _file_in("gates")]
 DispatchName = Annotated[str, _exists_in("dispatch"), _file_in("dispatch")]
 CorpusSource = Annotated[str, _exists_in("corpora"), _file_in("corpora")]
 TokenizerName = Annotated[str, _exists_in("tokenizers"), _file_in("tokenizers")]
@@ -83,6 +84,8 @@ CommunicatorName = Annotated[
 ]
 KernelName = Annotated[str, _exists_in("kernels"), _file_in("kernels")]
 MeterName = Annotated[str, _exists_in("meters"), _file_in("meters")]
+AdapterName = Annotated[str, _exists_in("perft.adapters"), _file_in("perft.adapters")]
+QuestionSource = Annotated[str, _exists_in("questions.sources"), _file_in("questions.sources")]
 BaselineName = Annotated[
     str,
     AfterValidator(lambda name: one_of(name, BASELINES)),

@@ -23,6 +23,7 @@ from moebench.spec.kinds import (
     CorpusSource,
     DispatchName,
     FigureName,
+    GateName,
     Name,
     RouterName,
     Seeds,
@@ -32,11 +33,21 @@ from moebench.spec.kinds import (
     unit,
 )
 from moebench.spec.parallel import ParallelSpec
+from moebench.spec.perft import PerftSpec
 from moebench.spec.problems import check_options, one_of
+from moebench.spec.rank_stability import RankStabilitySpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
 
 # Keys that mean nothing to a model without a gate.
-ROUTED_ONLY = ("model.capacity_factor", "model.drop_policy", "model.dispatch")
+ROUTED_ONLY = (
+    "model.gate",
+    "model.capacity_factor",
+    "model.drop_policy",
+    "model.dispatch",
+)
+
+
+_FEWEST_COMPARED = 2  # experiments, between which routers may change their order
 
 
 class ModelSpec(Spec):
@@ -46,8 +57,11 @@ class ModelSpec(Spec):
     dim: int = Field(128, ge=1, description="width of the residual stream")
     num_heads: int = Field(4, ge=1, description="attention heads; must divide dim")
     num_experts: int = Field(8, ge=1, description="experts per block")
-    top_k: int = Field(2, ge=1, description="experts per token; top1 always takes one")
+    top_k: int = Field(
+        2, ge=1, description="experts per token; top1 always takes one, gshard_top2 two"
+    )
     ffn_mult: int = Field(4, ge=1, description="hidden width of one expert, in units of dim")
+    gate: GateName = Field("linear", description="how a token's vector becomes logits")
     capacity_factor: float = Field(
         1.25,
         gt=0,
@@ -257,7 +271,7 @@ class Config(Spec):
     timing: TimingSpec = Field(TimingSpec(), description="how speed is measured")
     tracing: TracingSpec = Field(TracingSpec(), description="what is traced of routers")
     experiments: dict[Name, ExperimentSpec] = Field(
-        description="what to run, by a name of your choice"
+        description="what to run, by a name of your choice; null leaves one out"
     )
     capacity: CapacitySpec | None = Field(
         None, description="what capacity costs and drops, with untrained and trained routings"
@@ -271,6 +285,19 @@ class Config(Spec):
     energy: EnergySpec | None = Field(
         None, description="inferences per second and per joule, mixtures against dense networks"
     )
+    perft: PerftSpec | None = Field(None, description="adapters on a pretrained MoE")
+
+    rank_stability: RankStabilitySpec | None = Field(
+        RankStabilitySpec(),
+        description="whether routers keep their order; needs two experiments, else left out",
+    )
+
+    @field_validator("experiments", mode="before")
+    @classmethod
+    def _null_leaves_out(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: experiment for name, experiment in given.items() if experiment is not None}
 
     @field_validator("tokenizers")
     @classmethod
@@ -291,7 +318,10 @@ class Config(Spec):
     @property
     def rooms(self) -> dict[str, RoomSpec]:
         """What is measured besides the experiments that train a language model, by its key."""
-        return {key: value for key, value in self if isinstance(value, RoomSpec)}
+        rooms = {key: value for key, value in self if isinstance(value, RoomSpec)}
+        if len(self.experiments) < _FEWEST_COMPARED:
+            rooms.pop("rank_stability", None)
+        return rooms
 
     @property
     def figures(self) -> dict[str, list[str]]:

@@ -23,6 +23,7 @@ class TokenFiles(NamedTuple):
     train: str | Path
     validation: str | Path
     facts: str | Path
+    tokenizer: str | Path
 
 
 def tokenise(
@@ -44,6 +45,7 @@ def tokenise(
     check_windows(len(validation_N), seq_len, "held-out text")
     _write(train_N, tokens.train)
     _write(validation_N, tokens.validation)
+    records.write_text(encoder.definition() + "\n", tokens.tokenizer)
     facts = {
         "tokenizer": tokenizer,
         "tokenizer_options": dict(options),
@@ -55,6 +57,7 @@ def tokenise(
         "train_sha256": file_digest(tokens.train),
         "validation_sha256": file_digest(tokens.validation),
         "corpus_sha256": file_digest(corpus.manifest),
+        "tokenizer_sha256": file_digest(tokens.tokenizer),
     }
     text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False)
     records.write_text(text + "\n", tokens.facts)

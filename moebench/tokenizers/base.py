@@ -3,6 +3,7 @@
 Shapes, here and in every tokenizer: N tokens, V entries of the vocabulary.
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -41,6 +42,15 @@ class Tokenizer(ABC):
     @abstractmethod
     def vocabulary(self) -> list[str]:
         """A readable name of each token id, in order."""
+
+    def definition(self) -> str:
+        """All that the tokenizer learnt or read, as the text of a JSON file."""
+        return json.dumps({"vocab": self.vocabulary()}, indent=1, ensure_ascii=False)
+
+    @classmethod
+    def files(cls, **options: Any) -> list[str]:
+        """Files of the user that are read with these options, so that a change is noticed."""
+        return []
 
     @property
     def vocab_size(self) -> int:

@@ -62,6 +62,7 @@ def test_values_and_gradients_equal_the_loop_on_every_rank(name, world_size, net
     assert_equals_reference(name, world_size, weights_of(network), batch_size)
 
 
+@pytest.mark.slow
 @every_layout
 @pytest.mark.parametrize("routing", sorted(oracle.ROUTINGS))
 @pytest.mark.parametrize("fused", [True, False])

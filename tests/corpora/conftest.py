@@ -4,6 +4,8 @@ from moebench.spec import CorpusSpec
 from moebench.text.export import CorpusFiles, export
 from moebench.text.tokenise import TokenFiles
 
+TOKEN_FILES = ("train.npy", "validation.npy", "tokens.json", "tokenizer.json")
+
 # Distinct paragraphs of unlike lengths, with characters of one to four bytes.
 STORY = "\n\n".join(
     f"Story {number}:\n{'the cat saw the dog and ' * (number % 7 + 1)}left “{chr(65 + number)}” 😀."
@@ -37,4 +39,4 @@ def corpus_files(folder):
 
 
 def token_files(folder):
-    return TokenFiles(*(folder / name for name in ("train.npy", "validation.npy", "tokens.json")))
+    return TokenFiles(*(folder / name for name in TOKEN_FILES))

@@ -13,6 +13,7 @@ from moebench.provenance import file_digest
 from moebench.spec import CorpusSpec
 from moebench.text import bigram, export
 from moebench.text.tokenise import check_windows, num_bytes, tokenise
+from moebench.tokenizers.tokenizer_file import TokenizerFile
 
 STORIES = Path(__file__).parents[3] / "shared/data/tinystories_val.txt"
 
@@ -28,9 +29,12 @@ def tokenised(export_text, tmp_path):
     return run
 
 
-@pytest.mark.parametrize("tokenizer", ["char", "byte"])
+OPTIONS = {"bpe": {"vocab_size": 280}}
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "byte", "bpe"])
 def test_counts_and_digests_are_those_of_the_files(tokenised, tokenizer):
-    corpus, tokens, facts = tokenised(tokenizer=tokenizer)
+    corpus, tokens, facts = tokenised(tokenizer=tokenizer, **OPTIONS.get(tokenizer, {}))
     train_N, validation_N = np.load(tokens.train), np.load(tokens.validation)
     assert facts["num_train_tokens"] == len(train_N) == sum(facts["token_count_V"])
     assert facts["num_validation_tokens"] == len(validation_N)
@@ -39,6 +43,7 @@ def test_counts_and_digests_are_those_of_the_files(tokenised, tokenizer):
     assert facts["train_sha256"] == file_digest(tokens.train)
     assert facts["validation_sha256"] == file_digest(tokens.validation)
     assert facts["corpus_sha256"] == file_digest(corpus.manifest)
+    assert facts["tokenizer_sha256"] == file_digest(tokens.tokenizer)
     assert train_N.dtype == validation_N.dtype == np.uint16
 
 
@@ -48,14 +53,15 @@ def test_each_document_is_there_with_its_end(tokenised):
     assert text == "".join(f"{document}<eod>" for document in export.read(corpus.train))
 
 
-def test_two_tokenisations_are_equal_byte_for_byte(export_text, tmp_path):
+@pytest.mark.parametrize("tokenizer", ["char", "bpe"])
+def test_two_tokenisations_are_equal_byte_for_byte(tokenizer, export_text, tmp_path):
     corpus, first, second = (
         export_text(STORY),
         token_files(tmp_path / "1"),
         token_files(tmp_path / "2"),
     )
     for tokens in (first, second):
-        tokenise("char", {}, corpus, tokens, 16)
+        tokenise(tokenizer, OPTIONS.get(tokenizer, {}), corpus, tokens, 16)
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
 
@@ -81,6 +87,21 @@ def test_bytes_are_those_of_the_text_and_one_for_each_end(tokenised):
 def test_a_byte_tokenizer_has_one_token_for_each_byte_scored(tokenised):
     _, _, facts = tokenised(tokenizer="byte")
     assert facts["num_validation_tokens"] == facts["num_validation_bytes"]
+
+
+def test_a_trained_tokenizer_is_written_out_and_another_corpus_gives_another(tokenised):
+    _, tokens, facts = tokenised(tokenizer="bpe", vocab_size=280)
+    again = TokenizerFile([], path=str(tokens.tokenizer))
+    assert again.vocabulary() == facts["vocab"]
+    _, _, other = tokenised(STORY.replace("cat", "tapir"), tokenizer="bpe", vocab_size=280)
+    assert other["tokenizer_sha256"] != facts["tokenizer_sha256"]
+
+
+def test_bits_per_byte_of_the_same_text_have_the_same_bytes_whatever_the_tokenizer(tokenised):
+    _, _, char = tokenised(tokenizer="char")
+    _, _, bpe = tokenised(tokenizer="bpe", vocab_size=280)
+    assert bpe["num_validation_bytes"] == char["num_validation_bytes"]
+    assert bpe["num_validation_tokens"] < char["num_validation_tokens"]
 
 
 def test_options_reach_the_tokenizer(tokenised):

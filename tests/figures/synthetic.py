@@ -44,6 +44,7 @@ def summary():
         rows.append(
             {
                 "router": router, "capacity_factor": factor, "num_experts": 8, "dim": 128,
+                "gate": None if router.startswith("dense") else "linear",
                 "num_layers": 2, "top_k": 1 if router == "top1" else 2, "num_params": 1_200_000,
                 "num_active_params": 400_000, "num_seeds": 3,
                 "val_nll_nats": nats, "val_nll_nats_low": nats - 0.014,
@@ -167,6 +168,7 @@ def contrasts():
                     "factor": "router", "router_a": a["router"], "router_b": b["router"],
                     "capacity_factor_a": a["capacity_factor"], "num_seeds": 3,
                     "capacity_factor_b": b["capacity_factor"], "verdict": verdict,
+                    "gate_a": a["gate"], "gate_b": b["gate"],
                     "val_nll_difference_nats": difference,
                 }
             )  # fmt: skip

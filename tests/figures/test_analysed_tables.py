@@ -37,6 +37,7 @@ def test_every_figure_draws_the_tables_of_the_analysis(analysed, name):
     assert "nan" not in figure.caption(analysed)
 
 
+@pytest.mark.slow
 def test_the_findings_of_the_tables_of_the_analysis_make_a_page(analysed, tmp_path):
     parts = findings.page("unified", analysed["summary"], analysed["contrasts"], synthetic.TOKENS)
     rst.write(parts, tmp_path / "page.rst", tmp_path / "page.html")

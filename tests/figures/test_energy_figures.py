@@ -112,6 +112,7 @@ def test_networks_that_did_not_learn_are_hollow_with_their_accuracy(with_meter):
     assert written == {"61%", "10%"}
 
 
+@pytest.mark.slow
 def test_the_published_crossover_is_drawn_under_every_boundary(without_meter):
     canvas, caption = draw("crossover_boundaries", without_meter)
     left = canvas.axes[0]
@@ -127,6 +128,7 @@ def test_the_published_crossover_is_drawn_under_every_boundary(without_meter):
     assert "xxl: MoE 90%, dense 10% (chance)" in notes
 
 
+@pytest.mark.slow
 def test_crossovers_found_here_stand_beside_the_published_ones(with_meter, without_meter):
     right = draw("crossover_boundaries", with_meter)[0].axes[1]
     rows = [text.get_text() for text in right.get_yticklabels()]
@@ -143,6 +145,7 @@ def test_a_crossover_that_is_no_number_is_written_in_words(without_meter, verdic
     assert len(canvas.axes[1].texts) == len(canvas.axes[1].get_yticks())
 
 
+@pytest.mark.slow
 def test_training_curves_stand_above_the_published_ones(with_meter):
     canvas, caption = draw("energy_training", with_meter)
     assert len(canvas.axes) == 8
@@ -171,6 +174,7 @@ def test_the_roofline_draws_every_cell_under_its_roof(without_meter):
     assert "not the device's rated ones" in caption
 
 
+@pytest.mark.slow
 def test_an_estimate_is_hatched_and_called_so():
     canvas, caption = draw("energy_estimate", {"estimate": estimate()})
     bars = [bar for axes in canvas.axes for bar in axes.patches]

@@ -34,6 +34,7 @@ def with_meter():
     return as_written(tables_of(windows(noise=0.02), measured))
 
 
+@pytest.mark.slow
 def test_the_page_of_a_run_without_a_meter_holds_no_joule_of_its_own(without_meter, tmp_path):
     html = rendered(without_meter, tmp_path)
     assert A_JOULE.search(html), "the published joules are gone, so nothing is tested"
@@ -69,6 +70,7 @@ def test_the_published_crossovers_are_told_with_their_interval_and_their_lean(wi
     assert "between large and xl, so it leans on them" in text
 
 
+@pytest.mark.slow
 def test_what_was_brought_home_is_told_with_device_and_date_in_its_own_block(with_meter):
     heading, block = energy.brought_home(with_meter["elsewhere"])
     assert block.startswith(".. container:: elsewhere")
@@ -76,6 +78,7 @@ def test_what_was_brought_home_is_told_with_device_and_date_in_its_own_block(wit
     assert energy.brought_home(with_meter["elsewhere"].query("origin == 'published'")) == []
 
 
+@pytest.mark.slow
 def test_an_estimate_stands_in_a_block_of_its_own(without_meter, tmp_path):
     html = rendered({**without_meter, "estimate": estimate()}, tmp_path)
     assert "J for one inference" in html

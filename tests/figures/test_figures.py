@@ -74,6 +74,7 @@ def test_frontier_leaves_out_and_names_what_was_not_measured(tables):
     assert "Not drawn, for want of a measure: top-1 CF 1.0." in Frontier().caption(tables)
 
 
+@pytest.mark.slow
 def test_overlay_has_a_column_per_capacity_factor_and_a_line_per_router(tables):
     canvas = base.render(Overlay(), tables)
     assert len(canvas.axes) == 6

@@ -64,6 +64,7 @@ def test_every_figure_of_layouts_can_be_drawn_and_says_no_nan(tables, name):
     assert "nan" not in figure.caption(tables)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_one_cell_without_intervals_and_predictions_can_be_drawn(tables, name):
     cells = tables["parallel"].iloc[:1].copy()
@@ -102,6 +103,7 @@ def test_a_line_goes_through_the_medians_of_its_layout_and_panel(tables):
     assert canvas.axes[0].get_xscale() == canvas.axes[0].get_yscale() == "log"
 
 
+@pytest.mark.slow
 def test_markers_are_hollow_exactly_where_ranks_outnumber_cores(tables):
     canvas = base.render(ThroughputByRanks(), tables)
     for axes in canvas.axes:
@@ -128,6 +130,7 @@ def test_what_is_not_drawn_is_counted(tables):
     assert f"{num_left_out} more combinations" in DurationByBatch().caption(tables)
 
 
+@pytest.mark.slow
 def test_the_map_has_a_rectangle_per_size_in_the_colour_of_the_fastest_and_hatches_ties(tables):
     canvas = base.render(RegimeMap(), tables)
     drawn = [patch for axes in canvas.axes for patch in axes.patches]

@@ -124,6 +124,7 @@ def test_a_cell_that_was_not_measured_has_no_line(everything):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_comparison_reads_back_as_it_was_written(everything, tmp_path):
     tables.write(everything["published"], tmp_path / "published.csv")
     again = tables.read(tmp_path / "published.csv", COMPARISON)
@@ -136,6 +137,7 @@ def test_repeatability_is_that_of_the_anchors(everything):
     assert "factor of 1.10 (median) and 1.30 (largest); 67% of them lie within 15 %" in sentence
 
 
+@pytest.mark.slow
 def test_a_cost_that_does_not_show_has_a_dash_instead_of_an_endless_rate(everything):
     model = everything["model"].assign(operation_s=0.0)
     assert "inf" not in parallel.model_table(model)

@@ -29,6 +29,7 @@ def test_equal_tables_give_equal_bytes_of_about_900_browser_pixels(results, tmp_
         assert image.width >= 1800
 
 
+@pytest.mark.slow
 def test_svg_and_png_carry_the_digest_of_their_inputs_and_no_date(svg):
     content = json.loads(svg.with_suffix(".json").read_text())
     with Image.open(svg.with_suffix(".png")) as image:
@@ -42,6 +43,7 @@ def test_svg_and_png_carry_the_digest_of_their_inputs_and_no_date(svg):
     assert drawn[svg.with_suffix(".png").name] == file_digest(svg.with_suffix(".png"))
 
 
+@pytest.mark.slow
 def test_another_table_gives_another_digest(results, svg):
     before = json.loads(svg.with_suffix(".json").read_text())["inputs_sha256"]
     with open(results / "tables/unified_summary.csv", "a") as file:
@@ -102,6 +104,7 @@ def test_an_experiment_of_dense_networks_only_can_be_drawn(tables, name):
     assert figure.caption(dense)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_table_with_nothing_measured_can_be_drawn_and_says_so(tables, name):
     empty = (

@@ -64,7 +64,7 @@ def test_no_two_routers_that_exist_look_the_same():
 
 
 def test_a_look_depends_on_the_name_alone():
-    assert style.look("remoe") == style.Look("#E69F00", "<", (0, (5, 1.5)))
+    assert style.look("remoe") == style.Look(colour="#6699CC", marker="<", line=(0, (5, 1.5)))
 
 
 def test_text_is_dark_enough_on_white():

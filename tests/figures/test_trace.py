@@ -25,6 +25,7 @@ def test_an_untouched_chain_is_followed_down_to_the_corpus(svg):
         assert sum("rows.jsonl" in line for line in lines) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "victim",
     [
@@ -48,6 +49,7 @@ def test_a_file_changed_by_hand_is_named(results, svg, victim):
     assert f"{victim} is not what" in answer.stderr
 
 
+@pytest.mark.slow
 def test_a_table_changed_before_the_figure_was_drawn_is_named(results):
     with open(results / "tables/unified_summary.csv", "a") as file:
         file.write("\n")

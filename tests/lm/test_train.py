@@ -98,11 +98,11 @@ def test_a_run_killed_at_random_moments_ends_with_bit_identical_losses(tmp_path)
     assert torch.load(disturbed / "rows.pt") == torch.load(undisturbed / "rows.pt")
 
 
-@pytest.mark.parametrize("change", ["code", "spec", "text"])
+@pytest.mark.parametrize("change", ["code", "spec", "text", "tokenizer"])
 def test_a_checkpoint_of_another_run_is_not_gone_on_from(change, tmp_path, capsys):
     spec, tokens, code = run_spec(training={"checkpoint_every": 5}), learnable_tokens(), "test"
     setting = prepare("cpu", "float32", 1)
-    identity = train_module._identity(spec, setting.facts(code, corpus_sha256=tokens.corpus_sha256))
+    identity = train_module._identity(spec, setting.facts(code, **tokens.digests()))
     stale = train_module.Progress(step=5, readings=[("train_step", {"step": 99})])
     train_module._save(Trainer(spec, tokens, setting), stale, tmp_path / "c.pt", identity)
     if change == "code":
@@ -110,7 +110,8 @@ def test_a_checkpoint_of_another_run_is_not_gone_on_from(change, tmp_path, capsy
     elif change == "spec":
         spec = run_spec(training={"checkpoint_every": 5, "learning_rate": 1e-3})
     else:
-        tokens = dataclasses.replace(tokens, corpus_sha256="1" * 64)
+        name = {"text": "corpus_sha256", "tokenizer": "tokenizer_sha256"}[change]
+        tokens = dataclasses.replace(tokens, **{name: "1" * 64})
     rows = train(spec, tokens, tmp_path / "c.pt", code=code)
     assert rows[0].values["step"] == 1
     assert "starting from step 1" in capsys.readouterr().out

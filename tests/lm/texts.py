@@ -23,4 +23,5 @@ def learnable_tokens(num_train=4000, num_validation=700):
         num_validation_bytes=num_validation,
         bigram_val_nll_nats=math.log(2),
         corpus_sha256="0" * 64,
+        tokenizer_sha256="0" * 64,
     )

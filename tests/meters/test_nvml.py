@@ -120,6 +120,7 @@ def test_measured_joules_are_those_truly_drawn(answers, name):
     assert answer["true_j"] == pytest.approx(350 * answer["window"]["duration_s"], rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WORKING)
 def test_net_energy_is_less_by_what_idling_takes(answers, name):
     answer = answers[name]

@@ -96,6 +96,7 @@ def test_numbers_that_snakemake_passes_as_text_are_read():
     assert {cell.num_experts for cell in job.cells} == {4}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overlays", [(), ("seeds.yaml",)])
 def test_every_tier_but_smoke_measures_the_published_sweeps(overlays):
     asked = parse(read_config(*overlays)).parallel

@@ -42,3 +42,11 @@ def test_the_cluster_profile_is_found_and_names_only_rules_there_are(fresh):
     profile = yaml.safe_load((fresh.folder / "slurm/config.yaml").read_text())
     rules = snakemake(fresh, "--list-rules").stdout.split()
     assert set(profile["set-resources"]) <= set(rules)
+
+
+def test_the_overlay_of_all_routers_is_planned(fresh):
+    overlay = ("--configfile", "config/modern.yaml")
+    planned = snakemake(fresh, *overlay, "--dry-run", "--cores", "2", "all")
+    assert planned.returncode == 0, planned.stdout
+    for name in ("expert_threshold", "dense_total"):
+        assert f"results/runs/modern/{name}_seed=2/rows.jsonl" in planned.stdout

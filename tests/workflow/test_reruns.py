@@ -6,34 +6,38 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
 
+FIGURES = {
+    "unified": ("frontier", "overlay", "load_vs_ppl", "gate_balance"),
+    "subword": ("frontier", "overlay"),
+    "rank_stability": ("rank_stability",),
+    "capacity": ("drop_rate", "tokens_per_s"),
+    "specialisation": (
+        "expert_load",
+        "class_information",
+        "token_classes",
+        "routing_heatmap",
+        "passage_by_expert",
+    ),
+}
 DOWNSTREAM = {
-    ("time_router", "experiment=unified"),
-    ("tabulate", "experiment=unified"),
-    ("compare_published", "experiment=unified"),
-    ("write_findings", "experiment=unified"),
-    ("describe_environment", ""),
     ("trace_routing", "experiment=unified"),
     *((f"{verb}_capacity", "") for verb in ("measure", "tabulate")),
     ("tabulate_specialisation", ""),
     *((f"write_{room}_findings", "") for room in ("capacity", "specialisation")),
     *(
-        ("draw_figure", f"experiment=capacity, figure={figure}")
-        for figure in ("drop_rate", "tokens_per_s")
+        (rule, f"experiment={experiment}")
+        for rule in ("time_router", "tabulate", "write_findings")
+        for experiment in ("unified", "subword")
     ),
     *(
-        ("draw_figure", f"experiment=specialisation, figure={figure}")
-        for figure in (
-            "expert_load",
-            "class_information",
-            "token_classes",
-            "routing_heatmap",
-            "passage_by_expert",
-        )
+        ("draw_figure", f"experiment={experiment}, figure={figure}")
+        for experiment, figures in FIGURES.items()
+        for figure in figures
     ),
-    *(
-        ("draw_figure", f"experiment=unified, figure={figure}")
-        for figure in ("frontier", "overlay", "load_vs_ppl", "gate_balance")
-    ),
+    ("compare_published", "experiment=unified"),
+    ("rank_routers", ""),
+    ("write_rank_stability_findings", ""),
+    ("describe_environment", ""),
 }
 
 
@@ -42,7 +46,7 @@ def runs_of(router):
         ("train_router", f"experiment=unified, run={router}_capacity_factor={factor}_seed={seed}")
         for factor in ("1.0", "1.25")
         for seed in (0, 1)
-    }
+    } | {("train_router", f"experiment=subword, run={router}_seed={seed}") for seed in (0, 1)}
 
 
 def test_a_finished_run_has_nothing_to_do(finished):
@@ -72,18 +76,30 @@ def test_editing_a_figure_redraws_that_figure(finished):
     finished.replace(
         "moebench/figures/overlay.py", "import pandas as pd", "import pandas as pd, io"
     )
-    assert finished.planned() == {("draw_figure", "experiment=unified, figure=overlay")}
+    assert finished.planned() == {
+        ("draw_figure", f"experiment={experiment}, figure=overlay")
+        for experiment in ("unified", "subword")
+    }
 
 
 def test_changing_a_setting_of_training_reruns_all_training(finished):
     finished.replace("config/smoke.yaml", "num_steps: 12", "num_steps: 13")
     planned = finished.planned()
-    assert len({job for job in planned if job[0] == "train_router"}) == 24
+    assert len({job for job in planned if job[0] == "train_router"}) == 24 + 10
     assert not {job for job in planned if job[0] in ("export_corpus", "tokenise_corpus")}
 
 
 def test_another_seed_adds_only_its_own_runs(finished):
     finished.replace("config/smoke.yaml", "seeds: [0, 1]", "seeds: [0, 1, 2]")
     trained = {job for job in finished.planned() if job[0] == "train_router"}
-    assert len(trained) == 12
+    assert len(trained) == 12 + 5
     assert all("seed=2" in wildcards for _, wildcards in trained)
+
+
+def test_another_vocabulary_tokenises_and_trains_what_reads_it_and_nothing_else(finished):
+    finished.replace("config/smoke.yaml", "vocab_size: 300", "vocab_size: 310")
+    planned = finished.planned()
+    assert ("tokenise_corpus", "corpus=stdlib_docs, tokenizer=bpe") in planned
+    trained = {wildcards for rule, wildcards in planned if rule == "train_router"}
+    assert len(trained) == 10
+    assert all("experiment=subword" in wildcards for wildcards in trained)

@@ -25,8 +25,9 @@ def trace(folder, path):
     )
 
 
-def rows(folder):
-    for path in (folder / "results" / "runs").rglob("rows.jsonl"):
+def rows(folder, experiment="unified"):
+    """Of an experiment that trains routers."""
+    for path in (folder / "results" / "runs" / experiment).rglob("rows.jsonl"):
         for line in path.read_text().splitlines():
             yield json.loads(line)
 
@@ -93,3 +94,23 @@ def test_redrawn_figures_are_byte_identical(finished):
     run = finished.snakemake("--forcerun", "tabulate", "draw_figure")
     assert run.returncode == 0, run.stdout
     assert digests() == before
+
+
+def test_rows_name_the_tokenizer_that_made_their_tokens(smoke_run):
+    corpus = smoke_run / "results/corpora/stdlib_docs"
+    for experiment, tokenizer in (("unified", "char"), ("subword", "bpe")):
+        file = corpus / tokenizer / "tokenizer.json"
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        assert {row["setting"]["tokenizer_sha256"] for row in rows(smoke_run, experiment)} == {
+            digest
+        }
+    facts = json.loads((corpus / "bpe/tokens.json").read_text())
+    assert facts["vocab_size"] == 300
+
+
+def test_orders_of_routers_are_compared_between_all_conditions(smoke_run):
+    stability = pd.read_csv(smoke_run / "results/tables/rank_stability.csv")
+    assert len(stability) == 3  # unified at two capacity factors, and subword
+    assert (stability["num_routers"] == 4).all()
+    page = (smoke_run / "results/report/rank_stability_findings.rst").read_text()
+    assert "The same order of routers everywhere" in page

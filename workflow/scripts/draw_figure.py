@@ -6,7 +6,7 @@ from moebench.figures import base
 
 with job(snakemake):
     base.publish(
-        snakemake.wildcards.figure,
+        snakemake.params.figure,
         dict(snakemake.input.items()),
         dict(snakemake.output.items()),
         rule=snakemake.rule,

@@ -11,6 +11,6 @@ with job(snakemake):
         snakemake.wildcards.tokenizer,
         snakemake.params.options,
         CorpusFiles(corpus.train, corpus.validation, corpus.manifest),
-        TokenFiles(tokens.train, tokens.validation, tokens.facts),
+        TokenFiles(tokens.train, tokens.validation, tokens.facts, tokens.tokenizer),
         snakemake.params.seq_len,
     )

@@ -56,6 +56,7 @@ def a_little_by_class(ids_T, rng):
     return np.where(planted_T[:, None], np.stack([own_T, other_T], axis=1), chosen_TK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("router", [at_random, at_random_in_runs])
 def test_a_router_at_random_shows_no_specialisation_beyond_its_interval(router):
     beyond, outside, learnt = [], [], []

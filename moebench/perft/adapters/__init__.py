@@ -1,0 +1,1 @@
+"""Variants of adapters, one a file."""
