@@ -5,6 +5,7 @@ All but ``load`` only read a plug-in's source, so that building the DAG never im
 
 import ast
 import contextlib
+import functools
 import importlib
 import inspect
 from pathlib import Path
@@ -103,7 +104,12 @@ def load(interface: type[T], name: str) -> type[T]:
 
 
 def _parse(package: str, name: str) -> ast.Module:
-    return ast.parse((ROOT.joinpath(*package.split(".")) / f"{name}.py").read_text())
+    return _tree((ROOT.joinpath(*package.split(".")) / f"{name}.py").read_text())
+
+
+@functools.cache
+def _tree(source: str) -> ast.Module:
+    return ast.parse(source)
 
 
 def _constructor(package: str, name: str) -> ast.FunctionDef | None:

@@ -58,6 +58,8 @@ rule encode_questions:
 rule pretrain_base:
     input:
         unpack(lambda w: perft_text(CONFIG)),
+        # Questions that cannot be asked are refused first; which they are is nothing to the base.
+        asked=ancient("results/perft/questions/encoded/facts.json"),
     output:
         config="results/perft/base/embedded/config.json",
         weights="results/perft/base/embedded/model.safetensors",

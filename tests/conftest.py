@@ -3,6 +3,28 @@ import gc
 import hypothesis.strategies  # noqa: F401  pandera imports it late, and frozen it would object
 import pytest
 import torch
+from xdist.scheduler import LoadScopeScheduling
+
+# Tests of one worker: those that start from one finished run, and those that fill the machine.
+TOGETHER = {
+    "one run": tuple(
+        f"tests/workflow/test_{name}.py"
+        for name in ("energy_results", "perft", "report", "reruns", "restart", "results")
+    ),
+    "ranks": ("tests/distributed/", "tests/parallel/test_ranks.py"),
+}
+
+
+class Together(LoadScopeScheduling):
+    """Hand out tests one by one, but some to one worker, one after the other."""
+
+    def _split_scope(self, nodeid):
+        return next((who for who, paths in TOGETHER.items() if nodeid.startswith(paths)), nodeid)
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Not xdist's own groups: with pytest 9.2 they are no longer heeded."""
+    return Together(config, log)
 
 
 def pytest_addoption(parser):

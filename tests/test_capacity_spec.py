@@ -47,6 +47,7 @@ def test_every_routing_meets_every_capacity_and_policy_once():
         assert (cell.layout == "dropless") == (cell.policy == "none")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

@@ -63,6 +63,7 @@ def python(folder, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_each_example_is_explained_under_its_name(copy):
     text = python(copy, "moebench.spec", "--explain").stdout
     for plug_in in PLUG_INS.values():

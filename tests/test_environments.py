@@ -54,6 +54,7 @@ def test_every_line_of_the_lock_is_a_pin():
             assert str(Requirement(line).specifier).startswith("=="), line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["draw", "measure"])
 def test_conda_environments_are_those_of_the_lock(generate, name):
     assert (ROOT / "envs" / f"{name}.yaml").read_text() == generate.environment(name), (

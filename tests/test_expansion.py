@@ -37,6 +37,7 @@ def test_the_default_asks_for_few_enough_runs():
     assert "unified/dense_seed=2" in runs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overlays", "num_runs"),
     [
@@ -69,6 +70,7 @@ def test_a_gate_is_swept_for_routers_and_not_for_baselines():
     assert {arms[name, "linear"] for name in BASELINES} == {3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["smoke.yaml", "hour.yaml", "seeds.yaml"])
 def test_overlays_only_change_keys_that_exist(name):
     overlay = yaml.safe_load((ROOT / "config" / name).read_text())

@@ -85,6 +85,7 @@ def test_more_threads_than_cores_are_refused_with_the_remedy(monkeypatch):
         machine.check_threads(3, "timing.threads")
 
 
+@pytest.mark.slow
 def test_peak_memory_grows_with_what_is_held():
     before = machine.peak_resident_bytes()
     block = bytearray(b"\x01") * (2 * before)

@@ -31,6 +31,7 @@ def cell_of(run):
     return tuple(known[name] for name in CELL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("experiment", ADDED)
 def test_every_published_cell_is_asked_for_and_nothing_else_but_what_is_named(experiment, runs):
     table = published.read(ROOT / f"resources/published/{experiment}.csv")

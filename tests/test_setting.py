@@ -14,6 +14,7 @@ def clock_of(float32_s, bfloat16_s):
     return lambda: next(ticks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("float32_s", "bfloat16_s", "chosen"),
     [
@@ -42,6 +43,7 @@ def test_every_row_says_where_and_how_it_was_measured():
     assert not facts["is_oversubscribed"]
 
 
+@pytest.mark.slow
 def test_more_ranks_than_cores_are_called_oversubscribed():
     assert prepare("cpu", "auto", 1).facts("code", world_size=4096)["is_oversubscribed"]
 

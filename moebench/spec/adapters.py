@@ -33,6 +33,11 @@ class AdapterSpec(Spec):
     def _fits_together(self) -> "AdapterSpec":
         one_of(self.variant, registry.names(VARIANTS))
         check_options(VARIANTS, {self.variant: self.options})
+        # Numbers spelt as text become numbers, in the variant's order: an arm has one name.
+        known = registry.options(VARIANTS, self.variant).model_validate(self.options)
+        read = known.model_dump(exclude_unset=True)
+        self.options.clear()
+        self.options.update(read)
         if self.alpha is not None and self.inner != "lora":
             raise ValueError(f"alpha={self.alpha} is of lora; leave it out for {self.inner!r}")
         top_k, num_adapters = self.options.get("top_k"), self.options.get("num_adapters")

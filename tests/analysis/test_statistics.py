@@ -39,6 +39,7 @@ def test_interval_of_a_mean_agrees_with_scipy():
     assert mean_interval(x_S) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_rounds", [10, 30])
 def test_interval_of_a_median_covers_it_about_19_times_in_20(num_rounds):
     rng = np.random.default_rng(1)

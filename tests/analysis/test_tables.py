@@ -53,6 +53,7 @@ def test_order_of_rows_does_not_change_a_byte(make, schema, rows, tmp_path):
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [tabulate_runs, summary_of])
 def test_rate_times_time_is_tokens_in_every_line(make, rows):
     table = make(rows)
@@ -61,6 +62,7 @@ def test_rate_times_time_is_tokens_in_every_line(make, rows):
     assert (table["train_tokens"] == synthetic.TOKENS_PER_STEP).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [tabulate_runs, summary_of])
 def test_a_rate_that_was_multiplied_by_the_interval_is_refused(make, rows):
     with pytest.raises(tables.TableError, match="is not train_tokens"):
@@ -72,6 +74,7 @@ def test_a_step_shorter_than_its_parts_is_refused(rows):
         tabulate_runs([changed(row, "timed_step", backward_s=9.0) for row in rows])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "value", [{"drop_rate": 1.2}, {"load_cv": -0.1}, {"causality": "maybe"}, {"val_ppl": 0.5}]
 )
@@ -86,6 +89,7 @@ def test_a_run_that_diverged_is_refused_not_averaged(rows):
         summary_of([changed(row, "final", val_nll_nats=float("inf")) for row in rows])
 
 
+@pytest.mark.slow
 def test_there_is_one_line_per_run_and_one_per_arm(rows):
     runs, summary = tabulate_runs(rows), summary_of(rows)
     assert len(runs) == 12 * 3
@@ -104,6 +108,7 @@ def test_runs_hold_every_scalar_and_no_list(rows):
     assert {"device", "dtype", "threads", "is_oversubscribed", "commit", "code_digest"} <= columns
 
 
+@pytest.mark.slow
 def test_summary_is_made_of_its_runs(rows):
     runs, summary = tabulate_runs(rows), summary_of(rows)
     one = runs[(runs.router == "softk") & (runs.capacity_factor == 1.25)]

@@ -78,6 +78,7 @@ def test_a_floor_sends_what_its_layout_sends(name):
     assert run_ranks(4, sent) == [1 if name == "expert" else 2] * 4
 
 
+@pytest.mark.slow
 def test_every_layout_is_clocked_on_its_slowest_rank(monkeypatch):
     monkeypatch.setattr(bench, "CELLS", [(8, 8)])
     monkeypatch.setattr(bench, "CALLS", 2)

@@ -54,6 +54,7 @@ def assert_equals_reference(name, world_size, weights, batch_size):
             torch.testing.assert_close(got[tensor], expected, msg=lambda m, t=tensor: f"{t}: {m}")
 
 
+@pytest.mark.slow
 @every_layout
 @every_world_size
 @pytest.mark.parametrize("network", NETWORKS)
@@ -89,6 +90,7 @@ def test_any_sizes_equal_the_loop(name, data):
     assert_equals_reference(name, world_size, weights_of(network), batch_size)
 
 
+@pytest.mark.slow
 @every_layout
 def test_without_gradients_the_values_are_the_same(name):
     network, batch_size = NETWORKS["uneven"]
@@ -147,6 +149,7 @@ def test_one_rank_sends_nothing(name):
     assert sent == (Counter(), Counter())
 
 
+@pytest.mark.slow
 @every_layout
 @every_world_size
 @pytest.mark.parametrize("network", NETWORKS)

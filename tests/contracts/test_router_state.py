@@ -97,6 +97,7 @@ def test_a_batch_in_two_parts_teaches_what_the_whole_one_does(name):
         torch.testing.assert_close(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*carries, *noisy])
 def test_a_run_that_stopped_goes_on_to_bit_identical_losses_whatever_its_router_carries(
     name, tmp_path, monkeypatch

@@ -31,6 +31,7 @@ def test_a_source_without_network_is_there_to_be_tested():
     assert {"stdlib_docs", "text_file"} <= set(OFFLINE)
 
 
+@pytest.mark.slow
 @each_offline_source
 def test_documents_are_text_and_always_the_same(spec):
     corpus = export.load(spec)

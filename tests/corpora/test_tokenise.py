@@ -192,6 +192,7 @@ def test_bigram_of_a_vocabulary_whose_square_fits_no_32_bits():
     assert model.prob(train_N[:1], train_N[1:2]) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not STORIES.is_file(), reason="needs shared/data/tinystories_val.txt")
 def test_real_stories_split_by_paragraph_have_a_plausible_bigram_score(tmp_path):
     corpus, tokens = corpus_files(tmp_path / "corpus"), token_files(tmp_path / "tokens")

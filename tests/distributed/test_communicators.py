@@ -18,7 +18,7 @@ LAUNCHERS = {
     "gloo by torchrun": "torchrun --standalone --nproc-per-node={ranks}",
 }
 # Ranks share the cores with whatever runs beside them: no other test that starts ranks does.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ranks")]
+pytestmark = pytest.mark.slow
 
 
 def run(name, num_ranks, *words, **environ):

@@ -14,7 +14,7 @@ from moebench.parallel import watch
 from tests.distributed.test_communicators import run
 
 PROGRAM = Path(__file__).with_name("mishaps.py")
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ranks")]
+pytestmark = pytest.mark.slow
 
 
 def ranks_left():

@@ -92,6 +92,7 @@ def test_every_layout_there_is_has_a_look_a_name_and_letters():
     assert len(set(layouts.SHORT.values())) == len(layouts.SHORT)
 
 
+@pytest.mark.slow
 def test_a_line_goes_through_the_medians_of_its_layout_and_panel(tables):
     canvas = base.render(DurationByBatch(), tables)
     panel = sweeps.panels(DurationByBatch().values(tables["parallel"]), "batch_size")[0][0]

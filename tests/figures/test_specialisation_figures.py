@@ -48,6 +48,7 @@ def figure(name):
     return registry.load(base.Figure, name)()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_figure_draws_and_its_caption_has_no_hole(name, tables):
     drawing = figure(name)

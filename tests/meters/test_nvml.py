@@ -178,6 +178,7 @@ def test_a_window_can_be_written_down_and_says_what_the_device_did(answers):
     assert state["temperature_c"] == 40
 
 
+@pytest.mark.slow
 def test_the_command_prints_what_can_be_measured(library):
     answered = subprocess.run(
         [sys.executable, "-m", "moebench.meters", "nvml"],

@@ -11,7 +11,7 @@ from moebench.parallel.start import start
 from moebench.spec import LinksJob, ProtocolSpec
 from tests.specs import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ranks")]
+pytestmark = pytest.mark.slow
 
 SMALL = """
 parallel:

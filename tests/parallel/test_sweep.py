@@ -101,6 +101,7 @@ def test_garbage_is_collected_again_afterwards():
     assert gc.isenabled()
 
 
+@pytest.mark.slow
 def test_peak_memory_grows_by_what_a_layer_takes():
     """Weights of 16 MiB, and a copy while they are stacked: neither the process nor nothing."""
     large = cell(feature_dim=2048, hidden_dim=1024, batch_size=1)

@@ -59,6 +59,7 @@ def test_at_first_the_output_is_exactly_the_base_models(spec):
         assert torch.equal(base.model(input_BS).logits, wanted_BSV)
 
 
+@pytest.mark.slow
 @each_arm
 def test_training_never_changes_base_weights_and_changes_all_that_is_trained(spec):
     base = tiny_base()
@@ -111,6 +112,7 @@ def test_a_balance_loss_sends_its_gradient_to_a_trained_router(spec):
         assert not loss.requires_grad
 
 
+@pytest.mark.slow
 @each_block_arm
 def test_values_and_gradients_equal_the_unfused_reference(spec):
     model = stirred(AdaptedModel(tiny_base(olmoe(experts="eager").double()), spec)).double()
@@ -129,6 +131,7 @@ def test_values_and_gradients_equal_the_unfused_reference(spec):
         torch.testing.assert_close(one, wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @each_arm
 def test_formulas_count_the_parameters_that_are_trained_and_that_one_token_meets(spec):
     """In one layer, what reaches a token's logits is what that token meets."""
@@ -159,6 +162,7 @@ def test_two_variants_on_one_base_share_its_weights_and_leave_each_other_alone(v
     assert torch.equal(alone(input_BS).logits_BSV, before)
 
 
+@pytest.mark.slow
 @each_arm
 def test_seeds_decide_the_first_values_and_nothing_else_does(spec):
     first, again, other = (AdaptedModel(tiny_base(), spec, seed) for seed in (1, 1, 2))
@@ -167,6 +171,7 @@ def test_seeds_decide_the_first_values_and_nothing_else_does(spec):
     assert any(not torch.equal(drawn[name], differing[name]) for name in drawn)
 
 
+@pytest.mark.slow
 @each_arm
 def test_padding_changes_neither_answers_nor_balance(spec):
     model = stirred(AdaptedModel(tiny_base(), spec))
@@ -188,6 +193,7 @@ def test_dropout_is_of_training_only():
     assert torch.equal(first, second)
 
 
+@pytest.mark.slow
 @each_arm
 def test_in_bfloat16_the_output_is_nearly_that_of_float32(spec):
     exact, rough = tiny_base(hidden_size=16), tiny_base(olmoe(hidden_size=16).bfloat16())

@@ -123,6 +123,7 @@ RESUMED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", RESUMED, ids=label)
 def test_a_run_that_stopped_goes_on_to_bit_identical_readings(spec, tmp_path, monkeypatch):
     class Power(Exception):
@@ -174,6 +175,7 @@ def test_a_run_killed_at_random_moments_ends_with_bit_identical_readings(tmp_pat
     assert torch.load(disturbed / "rows.pt") == torch.load(undisturbed / "rows.pt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["base", "questions", "spec", "code"])
 def test_a_checkpoint_of_another_run_is_not_gone_on_from(change, tmp_path, monkeypatch, capsys):
     class Power(Exception):

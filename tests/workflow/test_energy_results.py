@@ -5,7 +5,7 @@ import pytest
 
 from tests.joules import A_JOULE, outside_quarantine
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

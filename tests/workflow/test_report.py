@@ -7,7 +7,7 @@ import pytest
 
 from tests.workflow import report_reader
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
+pytestmark = pytest.mark.slow
 
 FIGURES = {
     "unified": ("frontier", "overlay", "load_vs_ppl", "gate_balance"),

@@ -10,7 +10,7 @@ import pandas as pd
 import psutil
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
+pytestmark = pytest.mark.slow
 
 VOLATILE = ["wall_s", "peak_resident_bytes", "peak_allocated_bytes"]
 

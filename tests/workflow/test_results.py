@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
+pytestmark = pytest.mark.slow
 
 SUMMARY_COLUMNS = {
     *("router", "capacity_factor", "num_experts", "dim", "num_layers", "top_k"),

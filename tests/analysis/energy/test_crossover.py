@@ -53,6 +53,7 @@ def test_a_planted_crossover_is_found_exactly_where_there_is_no_noise():
     assert (found.low, found.high) == (pytest.approx(115e6), pytest.approx(115e6))
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_nineteen_times_in_twenty():
     assert stats.binomtest(round(400 * coverage(400, ours)), 400, 0.95).pvalue > 1e-3
 

@@ -51,6 +51,7 @@ def modelled(layout, place, direction):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", ["forward", "forward_backward"])
 @pytest.mark.parametrize("layout", DISTRIBUTED)
 def test_the_messages_of_the_model_are_those_of_the_layout(layout, direction):
