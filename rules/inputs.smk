@@ -26,6 +26,8 @@ def check_machine(config):
     """Refuse, before any job runs, what this machine cannot do; other hosts are not looked at."""
     machine.check_threads(config.timing.threads, "timing.threads")
     machine.check_threads(config.training.threads, "training.threads")
+    if config.capacity:
+        machine.check_threads(config.capacity.threads, "capacity.threads")
     if config.parallel:
         machine.check_threads(config.parallel.threads, "parallel.threads")
         watch.found(shlex.split(config.parallel.launcher)[0])
