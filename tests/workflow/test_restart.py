@@ -54,8 +54,15 @@ def _wait_for_jobs(process):
     """Processes of a workflow, once training jobs have had the time to start."""
     while process.poll() is None:
         children = psutil.Process(process.pid).children(recursive=True)
-        if any("train_router" in " ".join(child.cmdline()) for child in children):
+        if any("train_router" in _command(child) for child in children):
             time.sleep(2)
-            return children
+            return psutil.Process(process.pid).children(recursive=True)
         time.sleep(0.05)
     raise AssertionError("the workflow ended before it could be killed")
+
+
+def _command(process):
+    """What a process was called with; nothing, when it ended meanwhile."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
