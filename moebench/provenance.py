@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(__file__).parent.name
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def code_digest(*modules: str) -> str:
@@ -24,7 +25,7 @@ def code_digest(*modules: str) -> str:
     """
     digest = hashlib.sha256()
     for module in sorted(_closure(modules)):
-        digest.update(module.encode() + _code(_source(module)).encode())
+        digest.update(module.encode() + _read(_source(module))[1])
     return digest.hexdigest()[:16]
 
 
@@ -73,7 +74,7 @@ def _closure(modules: Iterable[str]) -> set[str]:
         module = waiting.pop()
         if module not in found:
             found.add(module)
-            waiting += _imports(_source(module))
+            waiting += _read(_source(module))[0]
     return found
 
 
@@ -84,40 +85,36 @@ def _source(module: str) -> Path:
     return path
 
 
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
-def _imports(path: Path) -> list[str]:
-    """Every module of ours that a file imports, as far as it exists as a file."""
-    found = []
-    for node in ast.walk(_tree(path)):
+@cache  # a plan asks for the same files once per job
+def _read(path: Path) -> tuple[tuple[str, ...], bytes]:
+    """Modules of ours that a file imports, and the digest of its code without docstrings."""
+    tree = ast.parse(path.read_text())
+    imported = []
+    for node in (tree, *_statements(tree)):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
+            imported += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path}: relative imports are not followed"
-            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    ours = [name for name in found if name.split(".")[0] == PACKAGE]
-    return [name for name in ours if exists(name)]
+            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False):
+            node.body = node.body[1:]
+    ours = (name for name in imported if name.split(".")[0] == PACKAGE)
+    code = hashlib.sha256(ast.dump(tree).encode()).digest()
+    return tuple(name for name in ours if exists(name)), code
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Every statement below a node; expressions, which are most of a tree, are left out."""
+    for block in ("body", "orelse", "handlers", "finalbody", "cases"):
+        for statement in getattr(node, block, ()):
+            yield statement
+            yield from _statements(statement)
 
 
 def exists(module: str) -> bool:
     """Whether a module of ours exists as a file."""
     path = ROOT / module.replace(".", "/")
     return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
-
-
-@cache
-def _code(path: Path) -> str:
-    """A file's syntax tree as text, without docstrings."""
-    tree = ast.parse(path.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
-            node
-        ):
-            node.body = node.body[1:]
-    return ast.dump(tree)
 
 
 def processor() -> str:

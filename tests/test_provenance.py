@@ -34,8 +34,7 @@ def package(tmp_path, monkeypatch):
 
 def digest(*modules):
     """Digest of the code as it is now, not as it was when it was first read."""
-    provenance._tree.cache_clear()
-    provenance._code.cache_clear()
+    provenance._read.cache_clear()
     return provenance.code_digest(*modules)
 
 
