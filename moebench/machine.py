@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import fcntl
 import os
-import platform
 import re
 import resource
 import sys
@@ -23,9 +22,6 @@ _KEPT_BYTES = 1 << 30
 
 # What the kernel tells of this process' memory, and the request to forget its peak (man proc).
 _STATUS, _CLEAR_REFS, _RESET_PEAK = Path("/proc/self/status"), Path("/proc/self/clear_refs"), "5"
-
-# Numbers of the system call; glibc wraps it from 2.41 on only.
-_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
 
 
 class MachineError(ValueError):
@@ -106,34 +102,6 @@ def resident_bytes() -> tuple[int, int]:
     """Resident memory of this process now, and its peak since it was last restarted. Linux only."""
     found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE))
     return int(found["VmRSS"]) * 1024, int(found["VmHWM"]) * 1024
-
-
-class _SchedAttr(ctypes.Structure):
-    """``struct sched_attr`` of <linux/sched/types.h>."""
-
-    _fields_ = (
-        ("size", ctypes.c_uint32),
-        ("sched_policy", ctypes.c_uint32),
-        ("sched_flags", ctypes.c_uint64),
-        ("sched_nice", ctypes.c_int32),
-        ("sched_priority", ctypes.c_uint32),
-        ("sched_runtime", ctypes.c_uint64),
-        ("sched_deadline", ctypes.c_uint64),
-        ("sched_period", ctypes.c_uint64),
-    )
-
-
-def ask_time_slice(slice_s: float) -> bool:
-    """Ask the kernel to let this process run for so long at a time; False where it cannot be asked.
-
-    Processes that wait for each other on shared cores give way to each other once per slice, which
-    is some milliseconds by default. Linux heeds it from 6.12 on, for 0.1 to 100 ms (man sched).
-    """
-    if platform.machine() not in _SCHED_SETATTR:
-        return False
-    attr = _SchedAttr(size=ctypes.sizeof(_SchedAttr), sched_runtime=round(slice_s * 1e9))
-    asked = ctypes.CDLL(None).syscall(_SCHED_SETATTR[platform.machine()], 0, ctypes.byref(attr), 0)
-    return bool(asked == 0)
 
 
 def load_average() -> float:

@@ -10,7 +10,7 @@ import torch
 
 from moebench.parallel.communicators.base import Communicator
 from moebench.parallel.protocol import Arm, Clock, Stopwatch
-from moebench.parallel.turns import alone_on_machine, short_slices, timed_blocks
+from moebench.parallel.turns import alone_on_machine, timed_blocks
 from moebench.records import Row
 from moebench.setting import prepare
 from moebench.spec import LinksJob
@@ -23,7 +23,7 @@ def measure_links(
 ) -> list[Row]:
     """Time every collective at every size; one row of kind ``probe`` for each and each block."""
     setting = prepare(ranks.device.type, "float32", job.threads)
-    facts = setting.facts(code, world_size=ranks.world_size, **short_slices(job.time_slice_s))
+    facts = setting.facts(code, world_size=ranks.world_size)
     spec = {
         "experiment": "parallel",
         "communicator": job.communicator,

@@ -13,7 +13,7 @@ from moebench.parallel.communicators.base import Communicator
 from moebench.parallel.memory import peak_memory
 from moebench.parallel.network import Cell
 from moebench.parallel.protocol import Clock, Stopwatch, Traced
-from moebench.parallel.turns import alone_on_machine, short_slices, timed_blocks
+from moebench.parallel.turns import alone_on_machine, timed_blocks
 from moebench.records import Row
 from moebench.setting import prepare
 from moebench.spec import LayoutCellSpec, SweepJob
@@ -30,7 +30,7 @@ def measure_sweep(
     not, LayoutDiffers names it.
     """
     setting = prepare(ranks.device.type, "float32", job.threads)
-    facts = setting.facts(code, world_size=ranks.world_size, **short_slices(job.time_slice_s))
+    facts = setting.facts(code, world_size=ranks.world_size)
     with alone_on_machine(ranks):
         check_layouts(job.cells, ranks)
         benches = [Bench(cell, ranks, setting) for cell in job.cells]

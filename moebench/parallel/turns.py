@@ -43,12 +43,6 @@ def alone_on_machine(ranks: Ranks) -> Iterator[None]:
         gc.unfreeze()
 
 
-def short_slices(slice_s: float | None) -> dict[str, float | None]:
-    """Ask for short time slices, and say in the setting what was asked; null where nothing was."""
-    is_asked = slice_s is not None and machine.ask_time_slice(slice_s)
-    return {"asked_time_slice_s": slice_s if is_asked else None}
-
-
 def timed_blocks(stopwatch: Stopwatch, arms: Sequence[Arm], what: str) -> Iterator[Visit]:
     """Warm up every arm, then visit them in turn, block by block.
 

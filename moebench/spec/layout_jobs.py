@@ -45,7 +45,6 @@ class RanksJob(Spec):
 
     communicator: str
     threads: int
-    time_slice_s: float | None
     protocol: ProtocolSpec
 
 

@@ -59,14 +59,6 @@ class ParallelSpec(RoomSpec):
         "mpiexec -n {ranks}", description="command that starts the ranks of a job"
     )
     threads: int = Field(1, ge=1, description="CPU threads of one rank")
-    time_slice_s: float | None = Field(
-        1e-4,
-        ge=1e-4,
-        le=0.1,
-        description="asked of the kernel, so that ranks that share cores soon give way to each "
-        "other; null leaves it to the kernel",
-        json_schema_extra=unit("s"),
-    )
     layouts: Layouts = Field(
         ["single", "tensor", "expert"], description="ways to lay the experts out over ranks"
     )
@@ -148,7 +140,6 @@ class ParallelSpec(RoomSpec):
                 communicator=self.communicator,
                 world_size=world_size,
                 threads=self.threads,
-                time_slice_s=self.time_slice_s,
                 message_bytes=self.link_message_bytes,
                 protocol=self.protocol,
             )
@@ -161,7 +152,6 @@ class ParallelSpec(RoomSpec):
         return SweepJob(
             communicator=self.communicator,
             threads=self.threads,
-            time_slice_s=self.time_slice_s,
             cells=cells,
             protocol=self.protocol,
         )

@@ -95,7 +95,6 @@ def test_links_are_measured_for_every_collective_and_size(tmp_path):
     job = LinksJob(
         communicator="mpi",
         threads=1,
-        time_slice_s=1e-4,
         world_size=2,
         message_bytes=[1024, 65536],
         protocol=ProtocolSpec(min_calls=6, num_blocks=6, warmup_calls=2, warmup_max_s=0.02),

@@ -38,9 +38,7 @@ def cell(layout="single", direction="forward", **sizes):
 
 
 def measured(*cells):
-    job = SweepJob(
-        communicator="mpi", threads=1, time_slice_s=None, cells=list(cells), protocol=PROTOCOL
-    )
+    job = SweepJob(communicator="mpi", threads=1, cells=list(cells), protocol=PROTOCOL)
     return measure_sweep(job, Alone(), code="0")
 
 
