@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from moebench.analysis.load import DEAD_SHARE
 from moebench.analysis.statistics import mean_interval
 from moebench.figures import style
 from moebench.figures.notes import join
@@ -117,13 +118,14 @@ def vocabulary(table: pd.DataFrame) -> list[str]:
 def idle(load: pd.DataFrame) -> list[str]:
     """Experts that hardly anybody asks for."""
     trained = load[load["state"] == "trained"]
-    dead = trained[trained["requested_share"] < 0.01 * trained["fair_share"]]
+    dead = trained[trained["requested_share"] < DEAD_SHARE * trained["fair_share"]]
     if dead.empty:
-        return ["No trained expert is asked for less than 1 % of its fair share."]
+        return [f"No trained expert is asked for less than {DEAD_SHARE:.0%} of its fair share."]
     counts = dead.groupby("router").size()
     told = [f"{style.label(router)} {counts[router]}" for router in style.order(counts.index)]
     return [
-        f"Experts asked for less than 1 % of their fair share, over layers and seeds: {join(told)}."
+        f"Experts asked for less than {DEAD_SHARE:.0%} of their fair share, over layers and seeds: "
+        f"{join(told)}."
     ]
 
 
