@@ -91,7 +91,14 @@ def test_overlays_only_change_keys_that_exist(name):
     known |= {f"corpora.stdlib_docs.{key}" for key in ("max_bytes",)}
     known |= {f"corpora.tinystories.{key}" for key in ("split", "max_documents", "max_bytes")}
     # By a name of the overlay's choice, or left out.
-    own = ("small_scale", "smaller_scale", "router_arch", "larger_scale", "subword")
+    own = (
+        "small_scale",
+        "smaller_scale",
+        "router_arch",
+        "larger_scale",
+        "subword",
+        "capacity_quality",
+    )
     named = ("parallel.sweeps.", "energy.shapes.", "tokenizers.hub.", "perft.questions.")
     named += tuple(f"experiments.{experiment}" for experiment in own)
     assert {key for key in keys(overlay) if not key.startswith(named)} <= known

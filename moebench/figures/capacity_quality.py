@@ -93,16 +93,17 @@ def told(contrasts: pd.DataFrame, router: str) -> dict[float, str]:
     """In words, which policies the seeds tell apart, by capacity factor: those first are better."""
     mine = contrasts[(contrasts["factor"] == "drop_policy") & (contrasts["router_a"] == router)]
     found = {}
-    for factor, pairs in mine.groupby("capacity_factor_a"):
+    for factor in sorted(mine["capacity_factor_a"].unique()):
+        pairs = mine[mine["capacity_factor_a"] == factor]
         if pairs["verdict"].isna().any():
-            found[float(factor)] = "one seed:\nnot tested"
+            found[factor] = "one seed:\nnot tested"
             continue
         different = [
             " < ".join(SHORT[name] for name in _in_order(each))
             for each in rows(pairs)
             if each.verdict != "tie"
         ]
-        found[float(factor)] = "\n".join(different) or "all tie"
+        found[factor] = "\n".join(different) or "all tie"
     return found
 
 
@@ -111,7 +112,8 @@ def _in_order(pair: Any) -> tuple[str, str]:
 
 
 def _panel(axes: Axes, mine: pd.DataFrame) -> None:
-    for policy, cells in mine.groupby("drop_policy"):
+    for policy in sorted(mine["drop_policy"].unique()):
+        cells = mine[mine["drop_policy"] == policy]
         colour, marker, shift = LOOKS[policy]
         if policy == "none" and cells["capacity_factor"].nunique() == 1:
             _level(axes, cells, colour)
@@ -145,11 +147,11 @@ def _handle(policy: str) -> Line2D:
     colour, marker, _ = LOOKS[policy]
     if policy == "none":
         return Line2D([], [], color=colour, ls=(0, (6, 2)), label="dropless (interval shaded)")
-    hollow = {"markerfacecolor": "white", "label": "smaller weights first (non-causal)"}
-    filled = {"markerfacecolor": colour, "label": "later tokens dropped first"}
+    is_hollow = policy == "gate"
     return Line2D(
-        [], [], color=colour, marker=marker, ms=8, **(hollow if policy == "gate" else filled)
-    )
+        [], [], color=colour, marker=marker, ms=8, markerfacecolor="white" if is_hollow else colour,
+        label="smaller weights first (non-causal)" if is_hollow else "later tokens dropped first",
+    )  # fmt: skip
 
 
 def _note(table: pd.DataFrame) -> list[str]:

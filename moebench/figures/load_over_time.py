@@ -84,7 +84,8 @@ class LoadOverTime(Figure):
 def shown(loads: pd.DataFrame) -> pd.DataFrame:
     """Rows of the first seed, the last layer and the largest capacity factor."""
     table = last_layer(one_seed(loads))
-    return table[table["capacity_factor"] == table["capacity_factor"].max()]
+    largest: pd.DataFrame = table[table["capacity_factor"] == table["capacity_factor"].max()]
+    return largest
 
 
 def _panel(axes: Axes, table: pd.DataFrame) -> AxesImage:

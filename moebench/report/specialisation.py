@@ -102,15 +102,14 @@ def untrained(table: pd.DataFrame) -> list[str]:
 
 
 def vocabulary(table: pd.DataFrame) -> list[str]:
-    """How far token ids have experts of their own."""
-    trained = table[table["state"] == "trained"].groupby("router")[
-        ["vocabulary_share", "vocabulary_chance"]
-    ]
-    means = trained.mean().to_dict("index")
+    """How far token ids have experts of their own, beside the untrained model and chance."""
+    by_trace = table.groupby(["router", "state"])[["vocabulary_share", "vocabulary_chance"]]
+    means = by_trace.mean().to_dict("index")
     told = [
-        f"{style.label(router)} {means[router]['vocabulary_share']:.0%} "
-        f"({means[router]['vocabulary_chance']:.0%} by chance)"
-        for router in style.order(means)
+        f"{style.label(router)} {means[router, 'trained']['vocabulary_share']:.0%} "
+        f"({means[router, 'untrained']['vocabulary_share']:.0%} untrained, "
+        f"{means[router, 'trained']['vocabulary_chance']:.0%} by chance)"
+        for router in style.order(table["router"])
     ]
     return [f"Share of assignments that go to the K favourite experts of a token id: {join(told)}."]
 

@@ -212,8 +212,8 @@ def test_loads_hold_the_share_of_every_expert_at_every_scoring(rows):
 
 
 def test_rows_taken_from_another_experiment_are_those_of_the_one_that_takes_them(rows):
-    other = [dataclasses.replace(row, spec=row.spec | {"experiment": "x"}) for row in rows[:400]]
-    mixed = [*other, *rows[400:]]
+    other = [dataclasses.replace(row, spec=row.spec | {"experiment": "x"}) for row in rows[:100]]
+    mixed = [*other, *rows[100:]]
     with pytest.raises(ValueError, match="runs differ in experiment"):
         tabulate_runs(mixed)
     assert set(tabulate_runs(as_of(mixed, "mine"))["experiment"]) == {"mine"}

@@ -32,7 +32,7 @@ def test_balance_is_drawn_at_every_scoring_as_the_mean_of_the_seeds(tables):
 
 def test_the_caption_names_who_is_least_balanced_and_who_has_dead_experts(tables):
     text = BalanceOverTime().caption(tables)
-    assert "Furthest from balance at the end: hash CF 1.0, 0.57." in text
+    assert "Furthest from balance at the end: hash CF 1.25, 0.57." in text
     assert "With dead experts at the end: none." in text
     curves = tables["curves"]
     last = (curves["step"] == 300) & (curves["quantity"] == "num_dead_experts")
