@@ -18,6 +18,7 @@ PANELS = {
 }
 CHANCE = "saturation_chance"
 GREY = "#8a8a8a"
+PANEL_IN, LINE_IN, BELOW_IN = 2.15, 0.235, 1.1  # a panel, a line of the legend, below all
 
 
 class BalanceOverTime(ArmFigure):
@@ -31,20 +32,23 @@ class BalanceOverTime(ArmFigure):
     def draw(self, tables: Tables) -> Canvas:
         """Draw means over seeds at every scoring, bands from the lowest to the highest seed."""
         curves = drawn(tables["curves"])
-        canvas = Canvas(figsize=(style.WIDTH_IN, 8.6))
+        canvas = Canvas(figsize=(style.WIDTH_IN, 1.2))
         if curves.empty:
             write_below(canvas, _note(curves))
             return canvas
-        columns = factors(curves)
+        columns, causality = factors(curves), _causality(tables["summary"])
+        legend_in = 0.45 + LINE_IN * (1 + len(causality) // 3)
+        height = legend_in + len(PANELS) * PANEL_IN + BELOW_IN
+        canvas.set_size_inches(style.WIDTH_IN, height)
         grid = canvas.subplots(
             len(PANELS), len(columns), sharex=True, sharey="row", squeeze=False,
-            gridspec_kw={"left": 0.105, "right": 0.985, "top": 0.865, "bottom": 0.13,
-                         "hspace": 0.09, "wspace": 0.05},
+            gridspec_kw={"left": 0.115, "right": 0.985, "top": 1 - legend_in / height,
+                         "bottom": BELOW_IN / height, "hspace": 0.09, "wspace": 0.05},
         )  # fmt: skip
         for axes_F, (quantity, title) in zip(grid, PANELS.items(), strict=True):
             axes_F[0].set_ylabel(title)
             for axes, factor in zip(axes_F, columns, strict=True):
-                _panel(axes, bands(curves, quantity, factor))
+                _panel(axes, bands(curves, quantity, factor), causality)
         for axes, factor in zip(grid[-1], columns, strict=True):
             _chance(axes, bands(curves, CHANCE, factor))
             axes.set_ylim(0, 1.04)
@@ -53,12 +57,11 @@ class BalanceOverTime(ArmFigure):
         for axes, factor in zip(grid[0], columns, strict=True):
             axes.set_title(f"capacity factor {float(factor)}")
         for row in grid[:2]:
-            row[0].set_ylim(bottom=0)
+            top = max(1.0, row[0].get_ylim()[1])
+            row[0].set_ylim(-0.05 * top, 1.05 * top)
         grid[1][0].yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        canvas.legend(
-            handles=_handles(tables["summary"]), loc="upper center",
-            bbox_to_anchor=(0.53, 1.0), ncols=3,
-        )  # fmt: skip
+        handles = _handles(causality)
+        canvas.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.53, 1.0), ncols=3)
         write_below(canvas, _note(curves))
         return canvas
 
@@ -87,15 +90,18 @@ def drawn(curves: pd.DataFrame) -> pd.DataFrame:
     return curves[curves["quantity"].isin([*PANELS, CHANCE])].dropna(subset=["value"])
 
 
-def _panel(axes: Axes, chosen: pd.DataFrame) -> None:
+def _causality(summary: pd.DataFrame) -> dict[str, str]:
+    routed = summary[summary["capacity_factor"].notna()]
+    return dict(zip(routed["router"], routed["causality"], strict=True))
+
+
+def _panel(axes: Axes, chosen: pd.DataFrame, causality: dict[str, str]) -> None:
     for router in style.order(chosen["router"]):
-        mine, look = chosen[chosen["router"] == router], style.look(router)
-        axes.plot(
-            mine["step"], mine["mean"], marker=look.marker, ms=5.5,
-            gid=f"curve {router}", **style.line(router),
-        )  # fmt: skip
+        mine = chosen[chosen["router"] == router]
+        look = style.line(router) | style.point(router, causality[router])
+        axes.plot(mine["step"], mine["mean"], ms=5.5, gid=f"curve {router}", **look)
         axes.fill_between(
-            mine["step"], mine["min"], mine["max"], color=look.colour, alpha=0.15, lw=0
+            mine["step"], mine["min"], mine["max"], color=look["color"], alpha=0.15, lw=0
         )
 
 
@@ -106,13 +112,11 @@ def _chance(axes: Axes, chosen: pd.DataFrame) -> None:
         axes.fill_between(ends.index, ends["min"], ends["max"], color=GREY, alpha=0.3, lw=0)
 
 
-def _handles(summary: pd.DataFrame) -> list[Line2D]:
-    routed = summary[summary["capacity_factor"].notna()]
-    causality = dict(zip(routed["router"], routed["causality"], strict=True))
+def _handles(causality: dict[str, str]) -> list[Line2D]:
     handles = [
         Line2D(
-            [], [], marker=style.look(router).marker, ms=5.5,
-            label=style.label(router, causality[router]), **style.line(router),
+            [], [], ms=5.5, label=style.label(router, causality[router]),
+            **style.line(router) | style.point(router, causality[router]),
         )
         for router in style.order(causality)
     ]  # fmt: skip
