@@ -181,4 +181,7 @@ def test_conditions_of_the_same_runs_are_compared_with_others_and_not_with_thems
         dataclasses.replace(each, name="d", nll={name: each.nll[name] for name in ORDER[:2]})
         for each in one
     ]
-    assert [each.name for each in distinct([*part, *one, *other, *again])] == ["a", "b"]
+    first = {ORDER[0]: one[0].nll[ORDER[0]]}
+    alike = [dataclasses.replace(other[0], name="e", nll=other[0].nll | first)]
+    found = distinct([*part, *one, *other, *again, *alike])
+    assert [each.name for each in found] == ["a", "b", "e"]
