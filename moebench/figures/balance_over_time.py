@@ -66,7 +66,7 @@ class BalanceOverTime(ArmFigure):
         return canvas
 
     def caption(self, tables: Tables) -> str:
-        """Say who is least balanced at the end, and who was settled first."""
+        """Say who is least balanced at the end, and who has dead experts."""
         curves = drawn(tables["curves"])
         text = [
             "Balance on all of the held-out text, before capacity, at every scoring; and the share "
