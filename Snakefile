@@ -28,6 +28,7 @@ except ValueError as error:
     raise WorkflowError(str(error)) from None
 
 RUNS = spec.expand(CONFIG)
+SOURCES = spec.sources(CONFIG, RUNS)
 
 
 # Who carries out the jobs is known only now, when the first is about to begin.

@@ -43,11 +43,17 @@ class MoELayer(nn.Module):
         super().__init__()
         model = spec.model
         setting = RouterSetting(
-            num_experts=model.num_experts, top_k=model.top_k, token_count_V=token_count_V
+            num_experts=model.num_routed_experts,
+            top_k=model.routed_top_k,
+            token_count_V=token_count_V,
+            balance_scope=spec.training.balance_scope,
         )
         self.router: Router = load(Router, spec.router)(setting, **spec.router_options)
         self.gate: Gate = load(Gate, model.gate)(model.dim, self.router.num_logits)
-        self.experts = Experts(model.num_experts, model.dim, model.ffn_mult * model.dim)
+        self.experts = Experts(model.num_routed_experts, model.dim, model.expert_dim)
+        # Experts that every token visits, side by side: one network as wide as all of them.
+        width = model.num_shared_experts * model.expert_dim
+        self.shared = Experts(1, model.dim, width) if width else None
         self.dispatch: Dispatch = load(Dispatch, model.dispatch)()
         self.capacity_factor = model.capacity_factor
         self.drop_policy = model.drop_policy
@@ -74,6 +80,8 @@ class MoELayer(nn.Module):
         requested = self.router(logits_TG, token_id_BS, capacity)
         kept = drop_over_capacity(requested, capacity, self.drop_policy, x_BSD.shape[1])
         y_TD = self.dispatch(x_TD, kept, self.experts)
+        if self.shared is not None:
+            y_TD = y_TD + self.shared(x_TD, 0)
         return LayerOutput(
             y_BSD=y_TD.view_as(x_BSD),
             balance_loss=requested.balance_loss,

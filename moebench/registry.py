@@ -75,11 +75,15 @@ def summary(package: str, name: str) -> str:
 
 def constant(package: str, name: str, attribute: str) -> Any:
     """Return a literal that a plug-in's class declares, without importing the plug-in."""
-    for statement in _parse(package, name).body:
-        for node in statement.body if isinstance(statement, ast.ClassDef) else ():
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == attribute:
-                return ast.literal_eval(node.value)
-    raise AssertionError(f"{package}.{name} declares no {attribute}")
+    declared = _declared(package, name, attribute)
+    assert declared is not None, f"{package}.{name} declares no {attribute}"
+    return ast.literal_eval(declared)
+
+
+def flag(package: str, name: str, attribute: str) -> bool:
+    """Whether a plug-in's class declares an attribute to be true; its interface says it is not."""
+    declared = _declared(package, name, attribute)
+    return declared is not None and bool(ast.literal_eval(declared))
 
 
 def load(interface: type[T], name: str) -> type[T]:
@@ -112,6 +116,15 @@ def _parse(package: str, name: str) -> ast.Module:
 @functools.cache
 def _tree(source: str) -> ast.Module:
     return ast.parse(source)
+
+
+def _declared(package: str, name: str, attribute: str) -> ast.expr | None:
+    """Value that a plug-in's class gives to a class attribute; None where it inherits it."""
+    for statement in _parse(package, name).body:
+        for node in statement.body if isinstance(statement, ast.ClassDef) else ():
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == attribute:
+                return node.value
+    return None
 
 
 def _constructor(package: str, name: str) -> ast.FunctionDef | None:

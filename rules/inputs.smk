@@ -75,6 +75,12 @@ def runs_of(experiment):
     }
 
 
+def rows_of(experiment):
+    """Rows of an experiment's runs, some of which another one may have trained."""
+    names = [f"{experiment}/{run}" for run in runs_of(experiment)]
+    return [f"results/runs/{SOURCES[name]}/rows.jsonl" for name in names]
+
+
 def arms_of(experiment):
     """One run of every arm of an experiment: the ones of its first seed."""
     runs = runs_of(experiment).values()
@@ -141,8 +147,8 @@ def code_of(entry, runs):
 
 def traced_of(experiment):
     """Specs of the runs of an experiment whose routers are traced, by the path of their folder."""
-    runs = spec.traced(RUNS, experiment)
-    return {f"results/runs/{name}": run for name, run in runs.items()}
+    names = [SOURCES[name] for name in spec.traced(RUNS, experiment)]
+    return {f"results/runs/{name}": RUNS[name] for name in names}
 
 
 def traces_of(room):
@@ -152,7 +158,9 @@ def traces_of(room):
 
 def all_rows():
     """Every file of rows: the finished runs, and what was timed."""
-    trained = [f"results/runs/{name}/rows.jsonl" for name in RUNS]
+    trained = [
+        f"results/runs/{name}/rows.jsonl" for name in dict.fromkeys(SOURCES.values())
+    ]
     timed = [
         f"results/runs/{experiment}/timing/rows.jsonl"
         for experiment in CONFIG.experiments

@@ -1,14 +1,12 @@
 rule tabulate:
     input:
-        runs=lambda w: [
-            f"results/runs/{w.experiment}/{run}/rows.jsonl"
-            for run in runs_of(w.experiment)
-        ],
+        runs=lambda w: rows_of(w.experiment),
         timing="results/runs/{experiment}/timing/rows.jsonl",
     output:
         runs=table("{experiment}.csv", "one row per run"),
         summary=table("{experiment}_summary.csv", "one row per arm, with intervals"),
         curves="results/tables/{experiment}_curves.csv",
+        loads="results/tables/{experiment}_loads.csv",
         contrasts=table("{experiment}_contrasts.csv", "differences between arms"),
         sidecar="results/tables/{experiment}.prov.json",
     log:

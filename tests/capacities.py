@@ -1,9 +1,11 @@
 """Readings of a capacity room that nobody took: three routings, two capacities and policies."""
 
+import math
+
 from moebench.records import Row
 from tests.rows import SETTING
 
-TOKENS, EXPERTS, TOP_K, DIM = 1000, 8, 2, 16
+TOKENS, EXPERTS, TOP_K, DIM = 800, 8, 2, 16  # so that every share below is a whole number of rows
 LOST = {  # share of the assignments dropped at capacity factors 1.0 and 1.25
     "normal": (0.01, 0.0),
     "zipf": (0.25, 0.2),
@@ -28,7 +30,7 @@ def readings(num_rounds=6):
 
 def _row(routing, policy, factor, share, turn):
     asked = TOKENS * TOP_K
-    capacity = None if factor is None else round(factor * asked / EXPERTS)
+    capacity = None if factor is None else math.ceil(factor * asked / EXPERTS)
     num_rows = asked if capacity is None else EXPERTS * capacity
     spec = {
         "experiment": "capacity",

@@ -59,6 +59,7 @@ def final(spec: RunSpec, val_nll_nats: float, **values: Any) -> Row:
         "load_cv_routed": 0.4,
         "max_vio": 0.3,
         "max_vio_routed": 0.6,
+        "num_dead_experts": 1,
         "gate_entropy_nats": 1.2,
     }
     quantities = {
@@ -114,8 +115,26 @@ def curve(spec: RunSpec, val_nll_nats: float) -> list[Row]:
         if step % 2 == 0:
             score = {"val_nll_nats": nll, "val_ppl": float(np.exp(nll))}
             score |= {"val_bits_per_byte": nll / float(np.log(2)), "val_num_tokens": 10_000}
-            rows.append(row("validation", spec, step=step, **score))
+            rows.append(row("validation", spec, step=step, **score | _balance(spec, step)))
+    if spec.router not in BASELINES:
+        for step in range(0, NUM_STEPS + 1, 2):
+            share = step / NUM_STEPS
+            rows.append(
+                row("saturation", spec, step=step, saturation=share, saturation_chance=0.25)
+            )
     return rows
+
+
+def _balance(spec: RunSpec, step: int) -> dict[str, Any]:
+    """Two layers whose first expert is asked for less and less; nothing in a dense network."""
+    if spec.router in BASELINES:
+        return {"max_vio_routed": None, "num_dead_experts": None}
+    load_E = [NUM_STEPS - step, 10, 10, 10]
+    return {
+        "max_vio_routed": 10 / (sum(load_E) / 4) - 1,
+        "num_dead_experts": 2 * (step == NUM_STEPS),
+        "load_routed_LE": [load_E, load_E],
+    }
 
 
 def arms(

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from moebench import registry
-from moebench.spec import BASELINES, ModelSpec, expand, parse
+from moebench.spec import BASELINES, ModelSpec, expand, parse, sources
 from tests.specs import ROOT, read_config, runs_of
 
 
@@ -15,6 +15,12 @@ def runs_with(**experiment):
     config = read_config()
     config["experiments"] = {"unified": config["experiments"]["unified"] | experiment}
     return expand(parse(config))
+
+
+def sources_of(*overlays):
+    """Which run is trained for each run of the shipped configs."""
+    config = parse(read_config(*overlays))
+    return sources(config, expand(config))
 
 
 def keys(content, prefix=""):
@@ -33,6 +39,12 @@ def test_the_default_asks_for_few_enough_runs():
     assert asked["unified"] == (5 * 2 + 2) * 3
     assert asked["smaller_scale"] == 4 * 3
     assert asked["subword"] == 5 * 3
+    assert asked["capacity_quality"] == (2 * 2 + 1) * 3
+    assert asked["router_arch"] == (2 * 3 + 1) * 3
+    trained = Counter(name.partition("/")[0] for name in set(sources_of().values()))
+    assert trained["capacity_quality"] == (2 + 1) * 3
+    assert trained["router_arch"] == 2 * 2 * 3
+    assert trained["unified"] == asked["unified"]
     assert "unified/softk_capacity_factor=1.25_seed=0" in runs
     assert "unified/dense_seed=2" in runs
 
@@ -41,15 +53,15 @@ def test_the_default_asks_for_few_enough_runs():
 @pytest.mark.parametrize(
     ("overlays", "num_runs"),
     [
-        ((), 36 + 12 + 15),
-        (("smoke.yaml",), 24 + 10),
-        (("hour.yaml",), 5 * (12 + 7 + 7 + 15)),
-        (("seeds.yaml",), 36 + 15 + 15 + 15 + 45),
-        (("modern.yaml",), 36 + 12 + 15 + 19 * 3),
+        ((), 36 + 12 + 15 + 9 + 12),
+        (("smoke.yaml",), 24 + 10 + 3),
+        (("hour.yaml",), 5 * (12 + 7 + 7 + 10 + 8)),
+        (("seeds.yaml",), 36 + 15 + 15 + 15 + 39 + 9),
+        (("modern.yaml",), 36 + 12 + 15 + 9 + 12 + 19 * 3),
     ],
 )
 def test_the_configs_that_are_shipped_can_be_run(overlays, num_runs):
-    assert len(runs_of(*overlays)) == num_runs
+    assert len(set(sources_of(*overlays).values())) == num_runs
 
 
 def test_an_experiment_that_is_null_is_left_out_and_takes_nothing_with_it():
@@ -63,10 +75,11 @@ def test_an_experiment_that_is_null_is_left_out_and_takes_nothing_with_it():
     assert "rank_stability" not in parse(config).figures
 
 
-def test_a_gate_is_swept_for_routers_and_not_for_baselines():
+def test_a_gate_is_swept_for_routers_that_look_at_it_and_for_nobody_else():
     runs = runs_with(sweep={"model.gate": ["linear", "mlp"]})
     arms = Counter((run.router, run.model.gate) for run in runs.values())
-    assert arms["hash", "mlp"] == arms["softk", "linear"] == 3
+    assert arms["softk", "mlp"] == arms["softk", "linear"] == arms["hash", "linear"] == 3
+    assert arms["hash", "mlp"] == 0
     assert {arms[name, "linear"] for name in BASELINES} == {3}
 
 
@@ -78,7 +91,14 @@ def test_overlays_only_change_keys_that_exist(name):
     known |= {f"corpora.stdlib_docs.{key}" for key in ("max_bytes",)}
     known |= {f"corpora.tinystories.{key}" for key in ("split", "max_documents", "max_bytes")}
     # By a name of the overlay's choice, or left out.
-    own = ("small_scale", "smaller_scale", "router_arch", "larger_scale", "subword")
+    own = (
+        "small_scale",
+        "smaller_scale",
+        "router_arch",
+        "larger_scale",
+        "subword",
+        "capacity_quality",
+    )
     named = ("parallel.sweeps.", "energy.shapes.", "tokenizers.hub.", "perft.questions.")
     named += tuple(f"experiments.{experiment}" for experiment in own)
     assert {key for key in keys(overlay) if not key.startswith(named)} <= known
@@ -104,10 +124,38 @@ def test_swept_values_arrive_in_the_runs_and_in_their_names():
 
 
 def test_a_baseline_takes_part_once_in_a_sweep_of_what_only_a_gate_knows():
-    sweep = {"model.capacity_factor": [1.0, 1.5, 2.0], "model.drop_policy": ["none", "gate"]}
+    sweep = {"model.capacity_factor": [1.0, 1.5, 2.0], "model.drop_policy": ["position", "gate"]}
     arms = Counter(run.router for run in runs_with(sweep=sweep).values())
     assert arms["softk"] == 3 * 2 * 3
     assert {arms[name] for name in BASELINES} == {3}
+
+
+def test_a_capacity_factor_means_nothing_where_nobody_is_dropped_but_to_experts_that_choose():
+    sweep = {"model.capacity_factor": [1.0, 1.5], "model.drop_policy": ["none", "gate"]}
+    runs = runs_with(sweep=sweep).values()
+    arms = Counter((run.router, run.model.drop_policy, run.model.capacity_factor) for run in runs)
+    assert arms["softk", "none", ModelSpec().capacity_factor] == 3
+    assert arms["softk", "none", 1.0] == arms["softk", "none", 1.5] == 0
+    assert arms["softk", "gate", 1.5] == arms["expert_choice", "none", 1.0] == 3
+
+
+def test_a_run_is_taken_from_the_experiment_that_is_named_where_all_else_is_equal():
+    taken = sources_of()
+    mine, theirs = "capacity_quality/softk_capacity_factor=1.0", "unified/softk_capacity_factor=1.0"
+    assert taken[f"{mine}_drop_policy=position_seed=1"] == f"{theirs}_seed=1"
+    assert taken[f"{mine}_drop_policy=gate_seed=1"] == f"{mine}_drop_policy=gate_seed=1"
+    assert taken["unified/hash_capacity_factor=1.25_seed=0"] == (
+        "unified/hash_capacity_factor=1.25_seed=0"
+    )
+    assert taken["router_arch/hash_seed=0"] == "unified/hash_capacity_factor=1.25_seed=0"
+
+
+def test_nothing_is_taken_from_an_experiment_of_other_length():
+    config = read_config()
+    config["experiments"]["router_arch"]["training"] = {"num_steps": 77}
+    parsed = parse(config)
+    taken = sources(parsed, expand(parsed))
+    assert all(name == source for name, source in taken.items() if name.startswith("router_arch"))
 
 
 def test_a_baseline_follows_a_sweep_of_what_it_knows_too():

@@ -124,6 +124,11 @@ WRONG = [
     ("experiments.unified.routers", None, "valid dictionary; got None"),
     ("experiments.unified.baselines", ["dense", "dense"], "'dense' stands twice"),
     ("experiments.unified.seeds", [3, 3], "3 stands twice"),
+    ("model.num_shared_experts", 2, "must be less than top_k * expert_granularity = 2"),
+    ("model.expert_granularity", 5, "must divide the hidden width of an expert, ffn_mult * dim ="),
+    ("training.balance_scope", "global", "'batch' or 'sequence'; got 'global'"),
+    ("experiments.capacity_quality.reuses", "unfied", "did you mean 'unified'?"),
+    ("experiments.capacity_quality.reuses", "router_arch", "'router_arch' takes runs itself"),
     ("experiments", {}, "at least one experiment"),
     ("experiments", {"a/b": {"routers": {"softk": None}}}, "should match pattern"),
     ("seeds", [1, 1], "1 stands twice"),
@@ -137,6 +142,19 @@ def test_a_value_that_cannot_be_used_is_refused_under_its_path(path, value, said
     [(where, what)] = problems((path, value)).items()
     assert where.split(".")[0] == path.split(".")[0]
     assert said in what
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_a_router_that_chooses_among_sequences_is_refused_a_batch_of_one(swept):
+    one = {"sweep": {"training.batch_size": [2, 1]}} if swept else {"training": {"batch_size": 1}}
+    experiment = {"routers": {"softk": None, "expert_choice_position": None}, **one}
+    found = problems(("experiments.unified", experiment))
+    assert found == {
+        "experiments.unified.routers.expert_choice_position": (
+            "chooses among the sequences of a batch, and training.batch_size=1 gives it one; make "
+            "it 2 or more, or leave the router out"
+        )
+    }
 
 
 def test_every_problem_is_listed_at_once_one_a_line():

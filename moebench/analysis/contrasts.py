@@ -29,7 +29,7 @@ from moebench.records import Row
 Arm = dict[str, Any]
 
 GAP = "val_nll_difference_nats"
-SIDED = ("router", "capacity_factor", "gate", "value")
+SIDED = ("router", "capacity_factor", "gate", "drop_policy", "value")
 IDENTITY = ["factor", "family", *(f"{what}_{side}" for side in "ab" for what in SIDED)]
 
 
@@ -96,6 +96,7 @@ def _identity(a: Arm, b: Arm, factor: str, levels: list[str]) -> Arm:
         identity[f"router_{side}"] = arm["router"]
         identity[f"capacity_factor_{side}"] = arm.get("capacity_factor")
         identity[f"gate_{side}"] = arm.get("gate")
+        identity[f"drop_policy_{side}"] = arm.get("drop_policy")
         identity[f"value_{side}"] = str(arm[factor])
     return identity
 

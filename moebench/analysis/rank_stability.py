@@ -13,6 +13,7 @@ Shapes: R routers, P pairs of routers, A arms, S seeds, D draws.
 """
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +77,21 @@ def conditions(
     return [each for each in found if len(each.nll) > 1]
 
 
+def distinct(among: Sequence[Condition]) -> list[Condition]:
+    """Conditions without those whose every run another one has too, and with which they must agree.
+
+    An experiment may take finished runs of another one; equal scores are known as the same runs.
+    """
+    return [
+        each
+        for place, each in enumerate(among)
+        if not any(_is_part(each, other) for other in among[:place])
+        and not any(
+            _is_part(each, other) and len(each.nll) < len(other.nll) for other in among[place + 1 :]
+        )
+    ]
+
+
 def stability(among: Sequence[Condition]) -> pd.DataFrame:
     """One line per pair of conditions: Kendall's tau of the routers in common, and who swaps."""
     lines = [_compare(a, b) for a, b in itertools.combinations(among, 2)]
@@ -133,6 +149,14 @@ def _verdicts(
         found |= {(a, b): verdict, (b, a): MIRROR[verdict]}
     assert len(found) == len(routers) * (len(routers) - 1), f"a pair of {family} is missing"
     return found
+
+
+def _is_part(one: Condition, other: Condition) -> bool:
+    """Whether every router of one condition has the score that it has in the other."""
+    return all(
+        router in other.nll and math.isclose(nll, other.nll[router], rel_tol=1e-12)
+        for router, nll in one.nll.items()
+    )
 
 
 def _compare(a: Condition, b: Condition) -> dict[str, object]:

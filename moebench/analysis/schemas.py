@@ -38,6 +38,7 @@ ARM: Columns = {
     "router": text(),
     "capacity_factor": real(0, nullable=True),
     "gate": text(nullable=True),
+    "drop_policy": text(nullable=True),
     "num_experts": count(),
     "dim": count(),
     "num_layers": count(),
@@ -60,6 +61,7 @@ BALANCE: Columns = {
     "load_cv_routed": real(0, nullable=True),
     "max_vio": real(0, nullable=True),
     "max_vio_routed": real(0, nullable=True),
+    "num_dead_experts": real(0, nullable=True),
     "gate_entropy_nats": real(0, nullable=True),
 }
 QUALITY: Columns = {
@@ -124,12 +126,27 @@ CURVES = pa.DataFrameSchema(
         "router": text(),
         "capacity_factor": ARM["capacity_factor"],
         "seed": pa.Column(int),
-        "step": pa.Column(int, pa.Check.ge(1)),
+        "step": count(),
         "quantity": text(),
         "value": pa.Column(float),
     },
     coerce=True,
     name="curves",
+)
+
+LOADS = pa.DataFrameSchema(
+    {
+        "router": text(),
+        "capacity_factor": ARM["capacity_factor"],
+        "seed": pa.Column(int),
+        "step": count(),
+        "layer": count(),
+        "expert": count(),
+        "share": real(0, 1),
+        "fair_share": real(0, 1),
+    },
+    coerce=True,
+    name="load of every expert over training",
 )
 
 CONTRASTS = pa.DataFrameSchema(
@@ -141,6 +158,8 @@ CONTRASTS = pa.DataFrameSchema(
         "capacity_factor_b": ARM["capacity_factor"],
         "gate_a": ARM["gate"],
         "gate_b": ARM["gate"],
+        "drop_policy_a": ARM["drop_policy"],
+        "drop_policy_b": ARM["drop_policy"],
         "value_a": text(),
         "value_b": text(),
         "num_seeds": count(),

@@ -22,6 +22,8 @@ class GateBalance(ArmFigure):
             "capacity_factor",
             "causality",
             "num_experts",
+            "num_shared_experts",
+            "expert_granularity",
             "gate_entropy_nats",
             "load_cv_routed",
         )
@@ -68,8 +70,10 @@ class GateBalance(ArmFigure):
 
 
 def drawn(summary: pd.DataFrame) -> pd.DataFrame:
-    """Cells with a gate that has an entropy."""
+    """Cells with a gate that has an entropy, ``num_experts`` those among which it chooses."""
     cells = summary.dropna(subset=["gate_entropy_nats", "load_cv_routed"])
+    fine = cells["num_experts"] * cells["expert_granularity"] - cells["num_shared_experts"]
+    cells = cells.assign(num_experts=fine.astype(int))
     return cells[cells["num_experts"] > 1].sort_values("capacity_factor")
 
 

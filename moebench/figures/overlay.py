@@ -29,19 +29,19 @@ class Overlay(ArmFigure):
     def draw(self, tables: Tables) -> Canvas:
         """Draw lines at the mean of the seeds, bands from the lowest to the highest seed."""
         curves = smoothed(tables["curves"])
-        factors = _factors(curves)
+        columns = factors(curves)
         canvas = Canvas(figsize=(style.WIDTH_IN, 8.8))
         grid = canvas.subplots(
-            len(PANELS), len(factors), sharex=True, sharey="row", squeeze=False,
+            len(PANELS), len(columns), sharex=True, sharey="row", squeeze=False,
             gridspec_kw={"left": 0.105, "right": 0.985, "top": 0.865, "bottom": 0.115,
                          "hspace": 0.09, "wspace": 0.05},
         )  # fmt: skip
         for axes_F, (quantity, title) in zip(grid, PANELS.items(), strict=True):
             axes_F[0].set_ylabel(title)
-            for axes, factor in zip(axes_F, factors, strict=True):
+            for axes, factor in zip(axes_F, columns, strict=True):
                 _panel(axes, bands(curves, quantity, factor))
             _zoom(axes_F[0], curves[curves["quantity"] == quantity])
-        for axes, factor in zip(grid[0], factors, strict=True):
+        for axes, factor in zip(grid[0], columns, strict=True):
             axes.set_title("dense" if pd.isna(factor) else f"capacity factor {float(factor)}")
         for axes in grid[-1]:
             axes.set_xlabel("optimiser step")
@@ -88,9 +88,10 @@ def bands(curves: pd.DataFrame, quantity: str, factor: float) -> pd.DataFrame:
     return chosen.groupby(["router", "step"])["value"].agg(["mean", "min", "max"]).reset_index()
 
 
-def _factors(curves: pd.DataFrame) -> list[float]:
-    factors = sorted(curves["capacity_factor"].dropna().unique())
-    return factors or [float("nan")]
+def factors(curves: pd.DataFrame) -> list[float]:
+    """Capacity factors, a column for each; one column without a name for dense networks alone."""
+    found = sorted(curves["capacity_factor"].dropna().unique())
+    return found or [float("nan")]
 
 
 def _panel(axes: Axes, chosen: pd.DataFrame) -> None:

@@ -13,7 +13,9 @@ import pandas as pd
 from matplotlib import patheffects
 
 NON_CAUSAL = "non-causal"
-PLAIN_GATE = "linear"  # goes without saying
+PLAIN_GATE = "linear"  # goes without saying, as does the next
+USUAL_POLICY = "position"
+POLICIES = {"position": "dropping later tokens", "gate": "dropping by weight", "none": "dropless"}
 
 RC: Any = {
     "svg.hashsalt": "moebench",  # else element ids are random and equal tables give unlike files
@@ -91,14 +93,18 @@ def label(router: str, causality: Any = None) -> str:
     return f"{name} ({NON_CAUSAL})" if causality == NON_CAUSAL else name
 
 
-def cell(router: str, capacity_factor: Any, gate: str = PLAIN_GATE) -> str:
-    """Name of a router at a capacity factor, and with a gate where that is not a plain matrix.
+def cell(
+    router: str, capacity_factor: Any, gate: str = PLAIN_GATE, policy: str = USUAL_POLICY
+) -> str:
+    """Name of a router at a capacity factor, with gate and drop policy where they are not usual.
 
-    A dense network has neither.
+    A dense network has none of these.
     """
     if pd.isna(capacity_factor):
         return label(router)
     name = f"{label(router)} CF {float(capacity_factor)}"
+    if policy != USUAL_POLICY:
+        name = f"{name} {POLICIES[policy]}"
     return name if gate == PLAIN_GATE else f"{name} with gate {gate}"
 
 

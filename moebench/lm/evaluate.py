@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from moebench.analysis.load import load_cv, max_vio
+from moebench.analysis.load import load_cv, max_vio, num_dead
 from moebench.analysis.rates import bits_per_byte, perplexity
 from moebench.lm.data import Tokens
 from moebench.lm.model import LanguageModel
@@ -101,7 +101,7 @@ class RoutingWatch:
         """Per-layer values and their means; null where a model has no mixture.
 
         Measures of balance are means over batches, weighted by tokens: it is within a batch that
-        experts fill up.
+        experts fill up. Dead experts are counted on all of the text, and summed over layers.
         """
         rates_L: dict[str, list[float]] = {
             "drop_rate": [
@@ -124,7 +124,9 @@ class RoutingWatch:
         }
         per_layer = {f"{name}_L": values_L for name, values_L in rates_L.items()}
         loads = {key: [load_E.tolist() for load_E in self._load_LE[key]] for key in self._load_LE}
-        return {**means, **per_layer, **loads}
+        asked_LE = loads.get("load_routed_LE")
+        dead = None if asked_LE is None else sum(map(num_dead, asked_LE))
+        return {**means, "num_dead_experts": dead, **per_layer, **loads}
 
 
 # Name of a mean over tokens: name of its sum.

@@ -143,9 +143,9 @@ class LanguageModel(nn.Module):
     def num_active_params(self) -> int:
         """Parameters that one token uses when none of its assignments is dropped."""
         model = self.spec.model
-        expert = 2 * model.dim * model.ffn_mult * model.dim
+        expert = 2 * model.dim * model.expert_dim
         unused = sum(
-            (model.num_experts - layer.router.top_k) * expert for layer in self.moe_layers()
+            (layer.router.num_experts - layer.router.top_k) * expert for layer in self.moe_layers()
         )
         return self.num_params() - unused
 

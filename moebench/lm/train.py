@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from moebench import machine, provenance
@@ -14,6 +15,7 @@ from moebench.analysis.rates import perplexity
 from moebench.lm import weights
 from moebench.lm.data import Tokens
 from moebench.lm.evaluate import Values, score
+from moebench.lm.saturation import sample_routing, saturations
 from moebench.lm.trainer import Trainer
 from moebench.records import Row
 from moebench.setting import Setting, prepare
@@ -29,6 +31,7 @@ class Progress:
     step: int = 0
     wall_s: float = 0.0
     readings: list[tuple[str, Values]] = field(default_factory=list)
+    asked: dict[int, Tensor] = field(default_factory=dict)  # by step: who asks for whom, (L, T, E)
 
 
 def train(
@@ -49,6 +52,7 @@ def train(
     _run_steps(trainer, tokens, progress, lambda: _save(trainer, progress, checkpoint, identity))
     outcome = progress.readings[-1][1] | _account(trainer, tokens, setting)
     outcome["wall_s"] = progress.wall_s
+    progress.readings += [("saturation", values) for values in saturations(progress.asked)]
     progress.readings.append(("final", outcome))
     if final is not None:
         weights.write(trainer.model, final)
@@ -66,6 +70,8 @@ def _run_steps(
     training = trainer.training
     pending: list[dict[str, Any]] = []
     start = time.monotonic() - progress.wall_s
+    if progress.step == 0:
+        _sample(trainer, tokens, progress, step=0)
     for step in _shown(progress, trainer.model.spec):
         rate = trainer.begin(step)
         loss = trainer.forward(
@@ -85,9 +91,16 @@ def _run_steps(
         if is_scored:
             values = score(trainer.model, tokens, trainer.setting, training.batch_size)
             progress.readings.append(("validation", {"step": step} | values))
+            _sample(trainer, tokens, progress, step)
         progress.step, progress.wall_s = step, time.monotonic() - start
         if not is_last and step % training.checkpoint_every == 0:
             save()
+
+
+def _sample(trainer: Trainer, tokens: Tokens, progress: Progress, step: int) -> None:
+    """Remember who asks for whom at a step; a model without a mixture asks for nobody."""
+    if trainer.model.moe_layers():
+        progress.asked[step] = sample_routing(trainer.model, tokens, trainer.setting)
 
 
 def _account(trainer: Trainer, tokens: Tokens, setting: Setting) -> Values:
@@ -122,7 +135,7 @@ def _resume(trainer: Trainer, checkpoint: Path, identity: str) -> Progress:
         return Progress()
     trainer.restore(saved["trainer"])
     print(f"going on after step {saved['step']} of {checkpoint}", flush=True)
-    return Progress(step=saved["step"], wall_s=saved["wall_s"], readings=saved["readings"])
+    return Progress(**{name: saved[name] for name in ("step", "wall_s", "readings", "asked")})
 
 
 def _save(trainer: Trainer, progress: Progress, checkpoint: Path, identity: str) -> None:
@@ -153,7 +166,11 @@ def _on_host(values: dict[str, Any]) -> Values:
 
 
 def _scalars(kind: str, values: Values) -> Values:
-    """Lists belong to the final reading; on the way only numbers are kept."""
+    """Lists belong to the final reading; on the way only numbers and the load are kept."""
     if kind == "final":
         return values
-    return {key: value for key, value in values.items() if not isinstance(value, list)}
+    return {
+        key: value
+        for key, value in values.items()
+        if key == "load_routed_LE" or not isinstance(value, list)
+    }

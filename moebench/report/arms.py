@@ -6,15 +6,19 @@ import pandas as pd
 
 from moebench.figures import style
 
-KEY = ("router", "capacity_factor", "gate")
-Arm = tuple[str, float | None] | tuple[str, float | None, str]
+KEY = ("router", "capacity_factor", "gate", "drop_policy")
+Arm = tuple[Any, ...]  # router and capacity factor, then gate and drop policy if not the usual ones
 
 
 def arm(each: Any) -> Arm:
-    """Which arm a row is about; a gate is part of it where it is not a plain matrix."""
-    factor, gate = each["capacity_factor"], each["gate"]
+    """Which arm a row is about; what goes without saying is left off at the end."""
+    factor, gate, policy = each["capacity_factor"], each["gate"], each["drop_policy"]
     known = str(each["router"]), None if pd.isna(factor) else float(factor)
-    return known if pd.isna(gate) or gate == style.PLAIN_GATE else (*known, str(gate))
+    gate = style.PLAIN_GATE if pd.isna(gate) else str(gate)
+    policy = style.USUAL_POLICY if pd.isna(policy) else str(policy)
+    if policy != style.USUAL_POLICY:
+        return (*known, gate, policy)
+    return known if gate == style.PLAIN_GATE else (*known, gate)
 
 
 def name(each: Any) -> str:

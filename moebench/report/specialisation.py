@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from moebench.analysis.load import DEAD_SHARE
 from moebench.analysis.statistics import mean_interval
 from moebench.figures import style
 from moebench.figures.notes import join
@@ -101,15 +102,14 @@ def untrained(table: pd.DataFrame) -> list[str]:
 
 
 def vocabulary(table: pd.DataFrame) -> list[str]:
-    """How far token ids have experts of their own."""
-    trained = table[table["state"] == "trained"].groupby("router")[
-        ["vocabulary_share", "vocabulary_chance"]
-    ]
-    means = trained.mean().to_dict("index")
+    """How far token ids have experts of their own, beside the untrained model and chance."""
+    by_trace = table.groupby(["router", "state"])[["vocabulary_share", "vocabulary_chance"]]
+    means = by_trace.mean().to_dict("index")
     told = [
-        f"{style.label(router)} {means[router]['vocabulary_share']:.0%} "
-        f"({means[router]['vocabulary_chance']:.0%} by chance)"
-        for router in style.order(means)
+        f"{style.label(router)} {means[router, 'trained']['vocabulary_share']:.0%} "
+        f"({means[router, 'untrained']['vocabulary_share']:.0%} untrained, "
+        f"{means[router, 'trained']['vocabulary_chance']:.0%} by chance)"
+        for router in style.order(table["router"])
     ]
     return [f"Share of assignments that go to the K favourite experts of a token id: {join(told)}."]
 
@@ -117,13 +117,14 @@ def vocabulary(table: pd.DataFrame) -> list[str]:
 def idle(load: pd.DataFrame) -> list[str]:
     """Experts that hardly anybody asks for."""
     trained = load[load["state"] == "trained"]
-    dead = trained[trained["requested_share"] < 0.01 * trained["fair_share"]]
+    dead = trained[trained["requested_share"] < DEAD_SHARE * trained["fair_share"]]
     if dead.empty:
-        return ["No trained expert is asked for less than 1 % of its fair share."]
+        return [f"No trained expert is asked for less than {DEAD_SHARE:.0%} of its fair share."]
     counts = dead.groupby("router").size()
     told = [f"{style.label(router)} {counts[router]}" for router in style.order(counts.index)]
     return [
-        f"Experts asked for less than 1 % of their fair share, over layers and seeds: {join(told)}."
+        f"Experts asked for less than {DEAD_SHARE:.0%} of their fair share, over layers and seeds: "
+        f"{join(told)}."
     ]
 
 

@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +59,7 @@ class RouterSetting:
     num_experts: int
     top_k: int
     token_count_V: Tensor  # how often each token id occurs in the training text
+    balance_scope: Literal["batch", "sequence"] = "batch"  # over which tokens a load is balanced
 
 
 class Router(nn.Module, ABC):
@@ -79,6 +80,9 @@ class Router(nn.Module, ABC):
     fixed_k: ClassVar[bool] = True  # whether E experts are asked for K * T tokens, whatever comes
     positional: ClassVar[bool] = False  # whether a token's place in its sequence matters
     noisy: ClassVar[bool] = False  # whether training draws from torch's default generator
+    needs_batch: ClassVar[bool] = False  # whether it chooses among sequences, so one is too few
+    ignores_gate: ClassVar[bool] = False  # whether the logits decide nothing
+    fills_capacity: ClassVar[bool] = False  # whether it asks for as many tokens as it has slots
     equation: ClassVar[str]  # LaTeX: who is chosen, and with which weight
     advice: ClassVar[str]  # when to use it
     paper: ClassVar[str]  # arXiv number and equation
@@ -88,6 +92,7 @@ class Router(nn.Module, ABC):
         self.num_experts = setting.num_experts
         self.top_k = setting.top_k
         self.num_choices = setting.num_experts  # columns of the gate that compete for a token
+        self.balance_scope = setting.balance_scope
         self._observed: dict[str, Tensor] = {}
 
     @property
@@ -125,6 +130,15 @@ class Router(nn.Module, ABC):
     def learn_from(self, totals: dict[str, Tensor]) -> None:
         """Change what the router carries, given the totals of one optimiser step."""
         raise AssertionError(f"{type(self).__name__} observes {sorted(totals)} and learns nothing")
+
+    def balance(self, prob_TE: Tensor, expert_TK: Tensor, token_id_BS: Tensor) -> Tensor:
+        """Switch's balance loss of tokens that ask for K columns each, in the scope asked for."""
+        is_asked_TE = torch.zeros_like(prob_TE, dtype=torch.bool).scatter(1, expert_TK, True)
+        return balance_loss(prob_TE, is_asked_TE, self.num_pools(token_id_BS))
+
+    def num_pools(self, token_id_BS: Tensor) -> int:
+        """Into how many parts the balance loss cuts the tokens: one, or one for each sequence."""
+        return len(token_id_BS) if self.balance_scope == "sequence" else 1
 
     def token_choice(
         self, expert_TK: Tensor, weight_TK: Tensor, balance_loss: Tensor | None = None
@@ -185,15 +199,20 @@ def expert_capacity(num_tokens: int, num_experts: int, top_k: int, factor: float
     return math.ceil(factor * num_tokens * top_k / num_experts)
 
 
-def balance_loss(prob_TE: Tensor, expert_M: Tensor) -> Tensor:
+def balance_loss(prob_TE: Tensor, is_asked_TE: Tensor, num_pools: int = 1) -> Tensor:
     """Switch's balance loss (arXiv:2101.03961, eq. 4): E * sum_e f_e P_e, 1 when balanced.
 
     f_e is the share of requested assignments, a count without gradient; P_e is the mean
-    probability, through which the gate learns. ``expert_M`` is of any shape.
+    probability, through which the gate learns. Both are taken over a pool; there are ``num_pools``,
+    each of T / ``num_pools`` tokens that follow each other, and the loss is their mean. One pool is
+    all tokens of a step: with one process and no accumulation of gradients, micro-batch and global
+    batch are the same.
     """
-    num_experts = prob_TE.shape[1]
-    share_E = torch.bincount(expert_M.reshape(-1), minlength=num_experts) / expert_M.numel()
-    return num_experts * (share_E.to(prob_TE.dtype) * prob_TE.mean(dim=0)).sum()
+    T, E = prob_TE.shape
+    asked_PE = is_asked_TE.view(num_pools, T // num_pools, E).sum(dim=1)
+    share_PE = asked_PE / asked_PE.sum(dim=1, keepdim=True)
+    prob_PE = prob_TE.view(num_pools, T // num_pools, E).mean(dim=1)
+    return E * (share_PE.to(prob_TE.dtype) * prob_PE).sum(dim=1).mean()
 
 
 def z_loss(logits_TG: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ class ExpertChoice(Router):
 
     causality = Causality.NON_CAUSAL
     fixed_k = False
+    fills_capacity = True
     equation = (
         r"chosen: by each expert the `capacity` tokens of the pool with its largest $p_e$; "
         r"weight: $p_e$"

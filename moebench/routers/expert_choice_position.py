@@ -16,6 +16,8 @@ class ExpertChoicePosition(Router):
     causality = Causality.BATCH_COUPLED
     fixed_k = False
     positional = True  # some positions have a slot more than others
+    needs_batch = True
+    fills_capacity = True
     equation = (
         r"chosen: at position $s$ the tokens with the largest $p_e$ of the batch, `capacity` "
         r"$/ S$ of them for each expert; weight: $p_e$"

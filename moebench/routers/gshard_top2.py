@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from moebench.routers.base import Router, RouterSetting, Routing, balance_loss
+from moebench.routers.base import Router, RouterSetting, Routing
 
 
 class GshardTop2(Router):
@@ -24,7 +24,7 @@ class GshardTop2(Router):
         "As a point of reference for the first large mixtures. Its training steps do less work "
         "than those of a plain top-2, by as much as second choices are left out."
     )
-    paper = "arXiv:2006.16668, alg. 1"
+    paper = "arXiv:2006.16668 (GShard)"
 
     def __init__(self, setting: RouterSetting):
         super().__init__(setting)
@@ -42,5 +42,5 @@ class GshardTop2(Router):
         return self.choice_of(
             torch.zeros_like(prob_TE, dtype=torch.bool).scatter(1, expert_TK, is_kept_TK),
             torch.zeros_like(prob_TE).scatter(1, expert_TK, weight_TK),
-            balance_loss(prob_TE, expert_TK[:, :1]),
+            self.balance(prob_TE, expert_TK[:, :1], token_id_BS),
         )

@@ -15,6 +15,7 @@ class Hash(Router):
     """
 
     learned = False
+    ignores_gate = True
     equation = r"chosen: the $K$ experts that a table gives for the token id; weight: $1/K$"
     advice = (
         "Where routing must cost nothing, be known beforehand, or never collapse; and as the "

@@ -22,7 +22,7 @@ class LossFree(Router):
         "The usual balance of large models since 2024; no gradient competes with the task. "
         "Short runs want a larger `bias_step`: the bias moves by at most steps x `bias_step`."
     )
-    paper = "arXiv:2408.15664, alg. 1; normalised as in arXiv:2412.19437, eq. 13-16"
+    paper = "arXiv:2408.15664; normalised as in arXiv:2412.19437 (DeepSeek-V3)"
 
     bias_E: Tensor
 

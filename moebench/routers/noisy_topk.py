@@ -24,7 +24,7 @@ class NoisyTopk(Router):
     advice = (
         "As the origin of the field, and where experts starve because the gate never tries them."
     )
-    paper = "arXiv:1701.06538, eq. 3-5 and 6-11"
+    paper = "arXiv:1701.06538 (Outrageously Large Neural Networks)"
 
     @property
     def num_logits(self) -> int:

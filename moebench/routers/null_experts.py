@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from moebench.routers.base import Router, RouterSetting, Routing, balance_loss
+from moebench.routers.base import Router, RouterSetting, Routing
 
 
 class NullExperts(Router):
@@ -37,5 +37,5 @@ class NullExperts(Router):
         is_picked_TG = torch.zeros_like(logits_TG, dtype=torch.bool).scatter(1, pick_TP, True)
         weight_TG = torch.zeros_like(logits_TG).scatter(1, pick_TP, logit_TP.softmax(dim=-1))
         E = self.num_experts
-        loss = balance_loss(logits_TG.softmax(dim=-1), pick_TP)
+        loss = self.balance(logits_TG.softmax(dim=-1), pick_TP, token_id_BS)
         return self.choice_of(is_picked_TG[:, :E], weight_TG[:, :E], loss)

@@ -28,7 +28,7 @@ class Remoe(Router):
         "Where the jumps of top-k disturb training. Starts with half of the experts active, so "
         "short runs want a larger `penalty_start`; without `balance_coef` nothing holds K."
     )
-    paper = "arXiv:2412.14711, sec. 3"
+    paper = "arXiv:2412.14711 (ReMoE)"
 
     penalty: Tensor
 

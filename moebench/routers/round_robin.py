@@ -10,13 +10,14 @@ class RoundRobin(Router):
     """Position s of a sequence goes to the K experts from s * K on, counted modulo E."""
 
     learned = False
+    ignores_gate = True
     positional = True
     equation = r"chosen: $(sK + j) \bmod E$ for $j = 0 \dots K - 1$ at position $s$; weight: $1/K$"
     advice = (
         "As the lower end of the scale: perfect balance, no information. A router that is not "
         "better than this one has learnt nothing of use."
     )
-    paper = "arXiv:2106.04426, hashing by position as a control"
+    paper = "arXiv:2106.04426 (Hash Layers), to which it is a control; not theirs"
 
     def forward(self, logits_TG: Tensor, token_id_BS: Tensor, capacity: int) -> Routing:
         """Assign each token to K experts."""

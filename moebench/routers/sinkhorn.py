@@ -23,7 +23,7 @@ class Sinkhorn(Router):
         "Where balance must hold from the first step and no balance loss is wanted. The model is "
         "trained with other choices than it is scored with; look at its held-out load."
     )
-    paper = "arXiv:2202.01169, sec. 3 (S-BASE), after arXiv:2103.16716"
+    paper = "arXiv:2202.01169 (S-BASE), after arXiv:2103.16716 (BASE)"
 
     def __init__(self, setting: RouterSetting, *, num_iterations: int = 20):
         super().__init__(setting)

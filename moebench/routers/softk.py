@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from moebench.routers.base import Router, Routing, balance_loss
+from moebench.routers.base import Router, Routing
 
 
 class Softk(Router):
@@ -15,5 +15,5 @@ class Softk(Router):
     def forward(self, logits_TG: Tensor, token_id_BS: Tensor, capacity: int) -> Routing:
         """Assign each token to K experts."""
         logit_TK, expert_TK = logits_TG.topk(self.top_k, dim=-1)
-        loss = balance_loss(logits_TG.softmax(dim=-1), expert_TK)
+        loss = self.balance(logits_TG.softmax(dim=-1), expert_TK, token_id_BS)
         return self.token_choice(expert_TK, logit_TK.softmax(dim=-1), loss)

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from moebench.routers.base import Router, RouterSetting, Routing, balance_loss
+from moebench.routers.base import Router, RouterSetting, Routing
 
 
 class Top1(Router):
@@ -26,4 +26,5 @@ class Top1(Router):
         """Assign each token to one expert."""
         prob_TE = logits_TG.softmax(dim=-1)
         weight_TK, expert_TK = prob_TE.topk(1, dim=-1)
-        return self.token_choice(expert_TK, weight_TK, balance_loss(prob_TE, expert_TK))
+        loss = self.balance(prob_TE, expert_TK, token_id_BS)
+        return self.token_choice(expert_TK, weight_TK, loss)

@@ -26,7 +26,7 @@ class TopP(Router):
         "Where hard tokens should get more experts. The mean holds on text like that of training: "
         "read `effective_k`. Capacity must leave room, or `drop_policy` be `none`."
     )
-    paper = "arXiv:2403.07652, eq. 5-6; the aim at K after arXiv:2512.13996"
+    paper = "arXiv:2403.07652 (Harder Tasks Need More Experts); the aim at K after arXiv:2512.13996"
 
     def __init__(self, setting: RouterSetting, *, decay: float = 0.9):
         super().__init__(setting)
@@ -47,7 +47,8 @@ class TopP(Router):
             1, expert_TE, before_TE <= self.share.value
         )
         routing = self.choice_of(is_chosen_TE, prob_TE)
-        return replace(routing, balance_loss=balance_loss(prob_TE, routing.expert_N))
+        loss = balance_loss(prob_TE, is_chosen_TE, self.num_pools(token_id_BS))
+        return replace(routing, balance_loss=loss)
 
     def learn_from(self, totals: dict[str, Tensor]) -> None:
         """Move the share towards that of the batch."""

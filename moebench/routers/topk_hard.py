@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from moebench.routers.base import Router, Routing, balance_loss
+from moebench.routers.base import Router, Routing
 
 
 class TopkHard(Router):
@@ -26,5 +26,5 @@ class TopkHard(Router):
         soft_TK = logit_TK.softmax(dim=-1)
         hard_TK = torch.full_like(soft_TK, 1 / self.top_k)
         weight_TK = hard_TK + (soft_TK - soft_TK.detach())  # the bracket is exactly zero
-        loss = balance_loss(logits_TG.softmax(dim=-1), expert_TK)
+        loss = self.balance(logits_TG.softmax(dim=-1), expert_TK, token_id_BS)
         return self.token_choice(expert_TK, weight_TK, loss)

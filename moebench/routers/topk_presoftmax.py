@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from moebench.routers.base import Router, RouterSetting, Routing, balance_loss
+from moebench.routers.base import Router, RouterSetting, Routing
 
 
 class TopkPresoftmax(Router):
@@ -20,7 +20,7 @@ class TopkPresoftmax(Router):
         "To compare with OLMoE and FLAME-MoE, which take the softmax first; against `softk` it "
         "shows what the convention alone is worth."
     )
-    paper = "arXiv:2409.02060, sec. 2"
+    paper = "arXiv:2409.02060 (OLMoE)"
 
     def __init__(self, setting: RouterSetting, *, renormalise: bool = False):
         super().__init__(setting)
@@ -32,4 +32,5 @@ class TopkPresoftmax(Router):
         weight_TK, expert_TK = prob_TE.topk(self.top_k, dim=-1)
         if self.renormalise:
             weight_TK = weight_TK / weight_TK.sum(dim=-1, keepdim=True)
-        return self.token_choice(expert_TK, weight_TK, balance_loss(prob_TE, expert_TK))
+        loss = self.balance(prob_TE, expert_TK, token_id_BS)
+        return self.token_choice(expert_TK, weight_TK, loss)

@@ -10,23 +10,15 @@ from moebench.spec.energy import (
     ShapeSpec,
     WindowSpec,
 )
-from moebench.spec.expansion import expand, parse, traced
+from moebench.spec.expansion import expand, parse, sources, traced
 from moebench.spec.kinds import BASELINES
 from moebench.spec.layout_jobs import LayoutCellSpec, LinksJob, ProtocolSpec, SweepJob
-from moebench.spec.models import (
-    ROUTED_ONLY,
-    Config,
-    CorpusSpec,
-    ExperimentSpec,
-    ModelSpec,
-    RunSpec,
-    TimingSpec,
-    TrainingSpec,
-)
+from moebench.spec.models import Config, CorpusSpec, ExperimentSpec, TimingSpec
 from moebench.spec.parallel import LinkSpec, ParallelSpec
 from moebench.spec.perft import PerftSpec, QuestionsSpec
 from moebench.spec.problems import ConfigError
 from moebench.spec.rank_stability import RankStabilitySpec
+from moebench.spec.runs import ROUTED_ONLY, ModelSpec, RunSpec, TrainingSpec
 from moebench.spec.sweeps import SweepSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
 
@@ -65,5 +57,6 @@ __all__ = [
     "WindowSpec",
     "expand",
     "parse",
+    "sources",
     "traced",
 ]

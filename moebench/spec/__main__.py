@@ -27,12 +27,20 @@ def main(
         typer.echo(explanation(), nl=False)
         return
     try:
-        runs = spec.expand(spec.parse(files.read([DEFAULT, *(configfiles or [])])))
+        config = spec.parse(files.read([DEFAULT, *(configfiles or [])]))
     except ValueError as error:
         typer.echo(str(error), err=True)
         sys.exit(1)
-    for experiment, num_runs in Counter(run.experiment for run in runs.values()).items():
-        typer.echo(f"{experiment}: {num_runs} runs")
+    runs = spec.expand(config)
+    sources = spec.sources(config, runs)
+    asked = Counter(run.experiment for run in runs.values())
+    trained = Counter(runs[name].experiment for name in set(sources.values()))
+    for experiment, num_runs in asked.items():
+        lender, taken = config.experiments[experiment].reuses, num_runs - trained[experiment]
+        typer.echo(
+            f"{experiment}: {trained[experiment]} runs"
+            + (f", and {taken} of {lender}" if taken else "")
+        )
 
 
 if __name__ == "__main__":

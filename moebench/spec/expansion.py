@@ -9,16 +9,10 @@ from pydantic import ValidationError
 from moebench import registry
 from moebench.spec.base import Spec
 from moebench.spec.kinds import BASELINES
-from moebench.spec.models import (
-    ROUTED_ONLY,
-    Config,
-    ExperimentSpec,
-    ModelSpec,
-    RunSpec,
-    TrainingSpec,
-)
+from moebench.spec.models import Config, ExperimentSpec
 from moebench.spec.parallel import misfits
 from moebench.spec.problems import ConfigError, Problem, problem, unknown
+from moebench.spec.runs import ROUTED_ONLY, ModelSpec, RunSpec, TrainingSpec
 
 Swept = dict[str, Any]  # dotted key under model or training: its value at one point of a sweep
 
@@ -36,7 +30,7 @@ def parse(raw: Mapping[str, Any]) -> Config:
         for part in ("model", "training")
         for each in _misfits(config, name, part, swept)
     ]
-    problems += _unknown_experiments(config)
+    problems += [*_single_sequences(config), *_unknown_experiments(config), *_lenders(config)]
     if config.parallel is not None:
         problems += misfits(config.parallel)
     if problems:
@@ -47,7 +41,7 @@ def parse(raw: Mapping[str, Any]) -> Config:
 def expand(config: Config) -> dict[str, RunSpec]:
     """Every run the config asks for, by ``experiment/run``: arms x swept values x seeds."""
     return {
-        f"{name}/{_slug(run, _moved(run.router, swept))}": run
+        f"{name}/{_slug(run, _moved(config, name, run.router, swept))}": run
         for name, experiment in config.experiments.items()
         for swept in _sweep(experiment)
         for run in _runs(config, name, swept)
@@ -71,6 +65,20 @@ def traced(runs: Mapping[str, RunSpec], experiment: str) -> dict[str, RunSpec]:
     }
 
 
+def sources(config: Config, runs: Mapping[str, RunSpec]) -> dict[str, str]:
+    """Name of the run that is trained for each run.
+
+    It is the run itself, or the equal one of the experiment that its own ``reuses``.
+    """
+    by_spec = {run.model_dump_json(): name for name, run in runs.items()}
+    found = {}
+    for name, run in runs.items():
+        lender = config.experiments[run.experiment].reuses
+        wanted = run if lender is None else run.model_copy(update={"experiment": lender})
+        found[name] = by_spec.get(wanted.model_dump_json(), name)
+    return found
+
+
 def _sweep(experiment: ExperimentSpec) -> Iterator[Swept]:
     """Each combination of swept values."""
     for values in itertools.product(*experiment.sweep.values()):
@@ -82,7 +90,7 @@ def _runs(config: Config, name: str, swept: Swept) -> Iterator[RunSpec]:
     experiment = config.experiments[name]
     options = {router: given or {} for router, given in experiment.routers.items()}
     for router in [*options, *experiment.baselines]:
-        moved = _moved(router, swept)
+        moved = _moved(config, name, router, swept)
         for seed in experiment.seeds or config.seeds:
             yield RunSpec(
                 experiment=name,
@@ -96,14 +104,26 @@ def _runs(config: Config, name: str, swept: Swept) -> Iterator[RunSpec]:
             )
 
 
-def _moved(router: str, swept: Swept) -> Swept:
-    """What a sweep changes for an arm.
+def _moved(config: Config, name: str, router: str, swept: Swept) -> Swept:
+    """What a sweep changes for an arm; what means nothing to it leaves it as it is.
 
-    A baseline has no gate, so what is swept about gates leaves it as it is: it takes part once.
+    An arm thus takes part once, whatever values such a key takes.
     """
-    if router not in BASELINES:
-        return swept
-    return {key: value for key, value in swept.items() if key not in ROUTED_ONLY}
+    policy = _merged(config, name, "model", swept)["drop_policy"]
+    idle = _idle(router, policy)
+    return {key: value for key, value in swept.items() if key not in idle}
+
+
+def _idle(router: str, drop_policy: str) -> list[str]:
+    """Keys that mean nothing to an arm."""
+    if router in BASELINES:
+        return list(ROUTED_ONLY)
+    idle = []
+    if registry.flag("routers", router, "ignores_gate"):
+        idle.append("model.gate")
+    if drop_policy == "none" and not registry.flag("routers", router, "fills_capacity"):
+        idle.append("model.capacity_factor")
+    return idle
 
 
 def _without_gate(model: ModelSpec, router: str) -> ModelSpec:
@@ -170,6 +190,35 @@ def _unknown_experiments(config: Config) -> list[Problem]:
         (path, unknown(name, config.experiments))
         for path, name in named.items()
         if name not in config.experiments
+    ]
+
+
+def _lenders(config: Config) -> list[Problem]:
+    """Experiments that take runs from one that does not train them."""
+    found = []
+    for name, experiment in config.experiments.items():
+        lender = experiment.reuses
+        path = f"experiments.{name}.reuses"
+        if lender is not None and lender not in config.experiments:
+            found.append((path, unknown(lender, config.experiments)))
+        elif lender is not None and config.experiments[lender].reuses is not None:
+            found.append((path, f"{lender!r} takes runs itself; name an experiment that does not"))
+    return found
+
+
+def _single_sequences(config: Config) -> list[Problem]:
+    """Routers that choose among the sequences of a batch, where a batch has one."""
+    return [
+        (
+            f"experiments.{name}.routers.{router}",
+            "chooses among the sequences of a batch, and training.batch_size=1 gives it one; make "
+            "it 2 or more, or leave the router out",
+        )
+        for name, experiment in config.experiments.items()
+        for swept in _sweep(experiment)
+        if _merged(config, name, "training", swept)["batch_size"] == 1
+        for router in experiment.routers
+        if registry.flag("routers", router, "needs_batch")
     ]
 
 

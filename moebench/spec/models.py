@@ -1,6 +1,6 @@
 """What the user writes: every key of the config, with its type, default, unit and meaning."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -17,13 +17,11 @@ from moebench.spec.base import RoomSpec, Spec
 from moebench.spec.capacity import CapacitySpec
 from moebench.spec.energy import EnergySpec
 from moebench.spec.kinds import (
-    BASELINES,
     BaselineName,
     CorpusName,
     CorpusSource,
-    DispatchName,
+    ExperimentName,
     FigureName,
-    GateName,
     Name,
     RouterName,
     Seeds,
@@ -36,105 +34,10 @@ from moebench.spec.parallel import ParallelSpec
 from moebench.spec.perft import PerftSpec
 from moebench.spec.problems import check_options, one_of
 from moebench.spec.rank_stability import RankStabilitySpec
+from moebench.spec.runs import ModelSpec, TrainingSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
 
-# Keys that mean nothing to a model without a gate.
-ROUTED_ONLY = (
-    "model.gate",
-    "model.capacity_factor",
-    "model.drop_policy",
-    "model.dispatch",
-)
-
-
 _FEWEST_COMPARED = 2  # experiments, between which routers may change their order
-
-
-class ModelSpec(Spec):
-    """The decoder-only transformer, with a mixture of experts in every block."""
-
-    num_layers: int = Field(2, ge=1, description="transformer blocks")
-    dim: int = Field(128, ge=1, description="width of the residual stream")
-    num_heads: int = Field(4, ge=1, description="attention heads; must divide dim")
-    num_experts: int = Field(8, ge=1, description="experts per block")
-    top_k: int = Field(
-        2, ge=1, description="experts per token; top1 always takes one, gshard_top2 two"
-    )
-    ffn_mult: int = Field(4, ge=1, description="hidden width of one expert, in units of dim")
-    gate: GateName = Field("linear", description="how a token's vector becomes logits")
-    capacity_factor: float = Field(
-        1.25,
-        gt=0,
-        description="slots per expert = ceil(capacity_factor * tokens * top_k / experts)",
-    )
-    drop_policy: Literal["position", "gate", "none"] = Field(
-        "position",
-        description="who is dropped from a full expert: later tokens, smaller weights, or nobody",
-    )
-    dropout: float = Field(0.0, ge=0, lt=1, description="share of updates dropped in training")
-    dispatch: DispatchName = Field("sorted", description="how tokens are brought to experts")
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "ModelSpec":
-        if self.top_k > self.num_experts:
-            raise ValueError(f"top_k={self.top_k} must be in 1..num_experts={self.num_experts}")
-        if self.dim % self.num_heads:
-            raise ValueError(f"dim={self.dim} must be a multiple of num_heads={self.num_heads}")
-        if self.dim // self.num_heads % 2:
-            raise ValueError(f"dim / num_heads = {self.dim // self.num_heads} must be even")
-        return self
-
-
-class TrainingSpec(Spec):
-    """How a model is trained. The same for every router, so that only the router differs."""
-
-    seq_len: int = Field(
-        128, ge=2, description="length of a window", json_schema_extra=unit("tokens")
-    )
-    batch_size: int = Field(
-        16,
-        ge=1,
-        description="windows in one step",
-        json_schema_extra=unit("windows"),
-    )
-    num_steps: int = Field(
-        300, ge=1, description="length of training", json_schema_extra=unit("steps")
-    )
-    learning_rate: float = Field(4e-3, gt=0, description="peak learning rate of AdamW")
-    warmup_steps: int = Field(
-        30,
-        ge=0,
-        description="linear warm-up; cosine decay to 0 after it",
-        json_schema_extra=unit("steps"),
-    )
-    weight_decay: float = Field(0.1, ge=0, description="AdamW's decay of matrices")
-    grad_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    balance_coef: float = Field(0.01, ge=0, description="factor of the balance loss")
-    z_coef: float = Field(0.001, ge=0, description="factor of the router z-loss")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="autocast type; auto: bfloat16 on a GPU, on a CPU the faster of the two"
-    )
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="auto: a GPU where there is one"
-    )
-    threads: int = Field(1, ge=1, description="CPU threads of one training job")
-    eval_every: int = Field(
-        75,
-        ge=1,
-        description="interval between scorings of the held-out text",
-        json_schema_extra=unit("steps"),
-    )
-    checkpoint_every: int = Field(
-        50, ge=1, description="interval between checkpoints", json_schema_extra=unit("steps")
-    )
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "TrainingSpec":
-        if self.warmup_steps >= self.num_steps:
-            raise ValueError(
-                f"warmup_steps={self.warmup_steps} must be less than num_steps={self.num_steps}"
-            )
-        return self
 
 
 class TimingSpec(Spec):
@@ -217,8 +120,11 @@ class ExperimentSpec(Spec):
     figures: Annotated[
         list[FigureName],
         AfterValidator(distinct),
-        drawing("runs", "summary", "curves", "contrasts"),
+        drawing("runs", "summary", "curves", "loads", "contrasts"),
     ] = Field([], description="what to draw")
+    reuses: ExperimentName | None = Field(
+        None, description="whose finished runs to take where both ask for the same ones"
+    )
     published: str | None = Field(
         None, description="a file in resources/published, without its ending, to compare with"
     )
@@ -328,21 +234,3 @@ class Config(Spec):
         """Figures to draw, by the experiment or room they belong to."""
         of_experiments = {name: each.figures for name, each in self.experiments.items()}
         return of_experiments | {name: room.figures for name, room in self.rooms.items()}
-
-
-class RunSpec(Spec):
-    """One training run: everything that decides its outcome, but the code."""
-
-    experiment: str
-    router: str
-    router_options: dict[str, Any]
-    seed: int
-    corpus: str
-    tokenizer: str
-    model: ModelSpec
-    training: TrainingSpec
-
-    @property
-    def is_baseline(self) -> bool:
-        """Whether the model is dense, without gate and router."""
-        return self.router in BASELINES

@@ -24,6 +24,8 @@ def test_rates_are_those_of_the_readings(table):
     assert cell["drop_rate"] == pytest.approx(0.25)
     assert cell["unrouted_rate"] == pytest.approx(0.1)
     assert cell["padding_waste"] == pytest.approx(0.25)
+    wider = table[(table["routing"] == "zipf") & (table["capacity_factor"] == 1.25)].iloc[0]
+    assert wider["padding_waste"] == pytest.approx(1 - 0.8 / 1.25)
     assert cell["max_vio"] == pytest.approx(1.0)
     assert cell["pack_time_s"] == pytest.approx(0.001)
     assert cell["layer_tokens_per_s"] * cell["layer_time_s"] == pytest.approx(cell["num_tokens"])

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from moebench.analysis.load import load_cv, max_vio
+from moebench.analysis.load import load_cv, max_vio, num_dead
 from moebench.analysis.rates import bits_per_byte, perplexity, tokens_per_s
 
 
@@ -49,3 +49,9 @@ def test_bits_per_byte_counts_bytes_not_tokens():
     assert bits_per_byte(8 * math.log(2), 4) == pytest.approx(2)
     with pytest.raises(ValueError, match="empty"):
         bits_per_byte(1.0, 0)
+
+
+def test_an_expert_below_a_hundredth_of_its_fair_share_is_dead():
+    assert num_dead([0, 1, 99, 300]) == 1
+    assert num_dead([0, 0.99, 99, 300.01]) == 2
+    assert num_dead([5, 5]) == 0

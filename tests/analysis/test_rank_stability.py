@@ -1,5 +1,6 @@
 """Orders of routers that are known, and what is said of them."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -9,7 +10,13 @@ from scipy import stats
 
 from moebench.analysis import cells
 from moebench.analysis.contrasts import contrasts
-from moebench.analysis.rank_stability import conditions, distribution, ranks, stability
+from moebench.analysis.rank_stability import (
+    conditions,
+    distinct,
+    distribution,
+    ranks,
+    stability,
+)
 from moebench.analysis.runs import tabulate_runs
 from tests import rows as synthetic
 
@@ -165,3 +172,16 @@ def test_names_of_settings_are_those_of_the_tables():
     keys = cells.setting_keys([row for row in rows if row.kind == "final"])
     assert cells.setting_names() == keys[5:]
     assert set(cells.setting_names()) <= set(tabulate_runs(rows).columns)
+
+
+def test_conditions_of_the_same_runs_are_compared_with_others_and_not_with_themselves():
+    one, other = experiment("a", ORDER), experiment("b", ORDER, rng=1)
+    again = [dataclasses.replace(each, name="c") for each in one]
+    part = [
+        dataclasses.replace(each, name="d", nll={name: each.nll[name] for name in ORDER[:2]})
+        for each in one
+    ]
+    first = {ORDER[0]: one[0].nll[ORDER[0]]}
+    alike = [dataclasses.replace(other[0], name="e", nll=other[0].nll | first)]
+    found = distinct([*part, *one, *other, *again, *alike])
+    assert [each.name for each in found] == ["a", "b", "e"]

@@ -10,9 +10,10 @@ from scipy import stats
 
 from moebench import tables
 from moebench.analysis.contrasts import contrasts
-from moebench.analysis.runs import curves, tabulate_runs
-from moebench.analysis.schemas import CONTRASTS, CURVES, RUNS, SUMMARY
+from moebench.analysis.runs import as_of, curves, loads, tabulate_runs
+from moebench.analysis.schemas import CONTRASTS, CURVES, LOADS, RUNS, SUMMARY
 from moebench.analysis.summary import summarise
+from moebench.spec import BASELINES
 from tests import rows as synthetic
 
 
@@ -29,6 +30,7 @@ MAKERS = [
     pytest.param(tabulate_runs, RUNS, id="runs"),
     pytest.param(summary_of, SUMMARY, id="summary"),
     pytest.param(curves, CURVES, id="curves"),
+    pytest.param(loads, LOADS, id="loads"),
     pytest.param(contrasts, CONTRASTS, id="contrasts"),
 ]
 
@@ -185,7 +187,7 @@ def test_runs_on_different_texts_do_not_share_a_table(rows):
         tabulate_runs(other)
 
 
-@pytest.mark.parametrize("make", [tabulate_runs, summary_of, curves, contrasts])
+@pytest.mark.parametrize("make", [tabulate_runs, summary_of, curves, loads, contrasts])
 def test_no_rows_make_no_table(make):
     with pytest.raises(ValueError, match="among the given rows"):
         make([])
@@ -195,8 +197,26 @@ def test_curves_hold_every_value_once(rows):
     table = curves(rows)
     key = ["router", "capacity_factor", "seed", "step", "quantity"]
     assert not table.duplicated(key).any()
-    steps = synthetic.NUM_STEPS
-    assert len(table) == 36 * (3 * steps + 3 * (steps // 2))
+    steps, scored = synthetic.NUM_STEPS, synthetic.NUM_STEPS // 2
+    assert len(table) == 36 * (3 * steps + 3 * scored) + 30 * (2 * scored + 2 * (1 + scored))
+
+
+def test_loads_hold_the_share_of_every_expert_at_every_scoring(rows):
+    table = loads(rows)
+    by_layer = table.groupby(["router", "capacity_factor", "seed", "step", "layer"])["share"].sum()
+    assert by_layer.to_list() == pytest.approx([1.0] * (30 * 2 * 2))
+    first = table[table["expert"] == 0].groupby("step")["share"].first()
+    assert first.to_dict() == {2: pytest.approx(2 / 32), 4: 0.0}
+    assert (table["fair_share"] == 0.25).all()
+    assert not set(table["router"]) & set(BASELINES)
+
+
+def test_rows_taken_from_another_experiment_are_those_of_the_one_that_takes_them(rows):
+    other = [dataclasses.replace(row, spec=row.spec | {"experiment": "x"}) for row in rows[:100]]
+    mixed = [*other, *rows[100:]]
+    with pytest.raises(ValueError, match="runs differ in experiment"):
+        tabulate_runs(mixed)
+    assert set(tabulate_runs(as_of(mixed, "mine"))["experiment"]) == {"mine"}
 
 
 def test_another_swept_setting_is_named_and_kept_apart():

@@ -266,3 +266,45 @@ def test_expert_threshold_warms_up_as_expert_choice_and_then_holds_k_and_balance
 def test_options_that_make_no_sense_are_refused_by_name(name, options):
     with pytest.raises(ValueError, match=next(iter(options))):
         make_router(name, **options)
+
+
+WITH_BALANCE_LOSS = [
+    *("top1", "softk", "topk_hard", "topk_presoftmax", "gshard_top2", "top_p", "null_experts"),
+]
+
+
+def balance_of(name, scope, logits_TG, token_id_BS):
+    """Balance loss of a router that scores, in a scope."""
+    setting = RouterSetting(
+        num_experts=4, top_k=2, token_count_V=torch.ones(V), balance_scope=scope
+    )
+    return registry.load(Router, name)(setting).eval()(logits_TG, token_id_BS, 64).balance_loss
+
+
+@pytest.mark.parametrize("name", WITH_BALANCE_LOSS)
+def test_balance_by_sequence_is_the_mean_of_the_sequences_balanced_alone(name):
+    columns = 8 if name == "null_experts" else 4
+    logits_TG = torch.randn(3 * 16, columns, dtype=torch.float64, requires_grad=True)
+    by_sequence = balance_of(name, "sequence", logits_TG, ids(3, 16))
+    alone = [balance_of(name, "batch", each, ids(1, 16)) for each in logits_TG.split(16)]
+    torch.testing.assert_close(by_sequence, torch.stack(alone).mean())
+    gradients = [
+        torch.autograd.grad(loss, logits_TG)[0] for loss in (by_sequence, sum(alone) / len(alone))
+    ]
+    torch.testing.assert_close(*gradients)
+    assert gradients[0].norm() > 0
+    assert by_sequence != balance_of(name, "batch", logits_TG, ids(3, 16))
+
+
+def test_sequences_that_balance_each_other_are_even_for_the_batch_and_not_for_themselves():
+    logits_TE = 50.0 * torch.eye(4).repeat_interleave(8, dim=0)  # an expert for each sequence
+    assert balance_of("top1", "batch", logits_TE, ids(4, 8)) == pytest.approx(1.0)
+    assert balance_of("top1", "sequence", logits_TE, ids(4, 8)) == pytest.approx(4.0)
+
+
+def test_only_routers_with_switchs_balance_loss_know_a_scope():
+    for name in registry.names("routers"):
+        router = make_router(name)
+        logits_TG = torch.randn(32, router.num_logits)
+        losses = [balance_of(name, scope, logits_TG, ids(2, 16)) for scope in ("batch", "sequence")]
+        assert (losses[0] != losses[1]) == (name in WITH_BALANCE_LOSS), name

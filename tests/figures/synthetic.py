@@ -45,6 +45,9 @@ def summary():
             {
                 "router": router, "capacity_factor": factor, "num_experts": 8, "dim": 128,
                 "gate": None if router.startswith("dense") else "linear",
+                "drop_policy": None if router.startswith("dense") else "position",
+                "num_shared_experts": None if router.startswith("dense") else 0,
+                "expert_granularity": None if router.startswith("dense") else 1,
                 "num_layers": 2, "top_k": 1 if router == "top1" else 2, "num_params": 1_200_000,
                 "num_active_params": 400_000, "num_seeds": 3,
                 "val_nll_nats": nats, "val_nll_nats_low": nats - 0.014,
@@ -96,10 +99,23 @@ def curves():
             if step % EVAL_EVERY == 0:
                 rows.append((router, factor, seed, step, "val_nll_nats", level + 0.05))
                 rows.append((router, factor, seed, step, "val_ppl", np.exp(level + 0.05)))
+        if factor is not None:
+            rows += _balance(router, factor, seed, ARMS[router][3])
     columns = ["router", "capacity_factor", "seed", "step", "quantity", "value"]
     table = pd.DataFrame(rows, columns=columns)
     table["capacity_factor"] = table["capacity_factor"].astype(float)
     return table
+
+
+def _balance(router, factor, seed, cv):
+    """Balance that improves, an expert that wakes up, choices that settle."""
+    for step in range(0, NUM_STEPS + 1, EVAL_EVERY):
+        share = step / NUM_STEPS
+        found = {"saturation": 0.3 + 0.7 * share, "saturation_chance": 0.27}
+        if step:
+            found |= {"max_vio_routed": cv * (2 - share) + 0.02 * seed}
+            found |= {"num_dead_experts": int(step == EVAL_EVERY)}
+        yield from ((router, factor, seed, step, name, value) for name, value in found.items())
 
 
 def tables():
@@ -169,6 +185,7 @@ def contrasts():
                     "capacity_factor_a": a["capacity_factor"], "num_seeds": 3,
                     "capacity_factor_b": b["capacity_factor"], "verdict": verdict,
                     "gate_a": a["gate"], "gate_b": b["gate"],
+                    "drop_policy_a": a["drop_policy"], "drop_policy_b": b["drop_policy"],
                     "val_nll_difference_nats": difference,
                 }
             )  # fmt: skip

@@ -115,5 +115,5 @@ def test_a_table_with_nothing_measured_can_be_drawn_and_says_so(tables, name):
     tables["summary"][empty] = float("nan")
     figure = registry.load(base.Figure, name)()
     base.render(figure, tables)
-    if name != "overlay":
+    if name not in ("overlay", "balance_over_time"):  # which draw other tables too
         assert re.search("Not .*drawn", figure.caption(tables))

@@ -18,7 +18,8 @@ from tests.traced import S, trace, traces
 
 VOCABULARY = ["<eod>", "a", "<", "\n", "7"]
 NAMES = (
-    "expert_load", "class_information", "token_classes", "routing_heatmap", "passage_by_expert"
+    "expert_load", "class_information", "token_classes", "routing_heatmap", "passage_by_expert",
+    "coactivation",
 )  # fmt: skip
 
 
@@ -98,6 +99,25 @@ def test_the_map_of_tokens_is_as_dark_as_their_weights(tables):
     canvas = base.render(figure("routing_heatmap"), tables)
     image = canvas.axes[0].images[0].get_array()
     assert np.asarray(image).sum(axis=0) == pytest.approx([1.0] * S)
+
+
+def test_a_matrix_of_pairs_has_the_shares_of_its_table_and_no_diagonal(tables):
+    canvas = base.render(figure("coactivation"), tables)
+    pairs = tables["coactivation"]
+    mine = pairs[(pairs["router"] == "softk") & (pairs["seed"] == 0) & (pairs["layer"] == 1)]
+    wanted = mine[mine["state"] == "trained"].set_index(["expert", "other"])["share"]
+    axes = next(a for a in canvas.axes if a.get_ylabel() == "trained\nexpert")
+    drawn = np.ma.filled(axes.images[0].get_array(), np.nan)
+    assert np.isnan(np.diagonal(drawn)).all()
+    for (expert, other), share in wanted.items():
+        assert drawn[expert, other] == pytest.approx(share)
+    assert {text.get_text() for text in axes.texts} == {f"{100 * each:.0f}" for each in wanted}
+
+
+def test_without_pairs_the_matrix_says_so(tables):
+    empty = {"coactivation": tables["coactivation"].iloc[:0]}
+    assert "no token has two experts" in figure("coactivation").caption(empty)
+    base.render(figure("coactivation"), empty)
 
 
 def test_colours_of_experts_carry_black_text():

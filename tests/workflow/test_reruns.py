@@ -7,7 +7,10 @@ import pytest
 pytestmark = pytest.mark.slow
 
 FIGURES = {
-    "unified": ("frontier", "overlay", "load_vs_ppl", "gate_balance"),
+    "unified": (
+        *("frontier", "overlay", "load_vs_ppl", "gate_balance"),
+        *("balance_over_time", "load_over_time"),
+    ),
     "subword": ("frontier", "overlay"),
     "rank_stability": ("rank_stability",),
     "capacity": ("drop_rate", "tokens_per_s"),
@@ -17,6 +20,7 @@ FIGURES = {
         "token_classes",
         "routing_heatmap",
         "passage_by_expert",
+        "coactivation",
     ),
 }
 DOWNSTREAM = {
@@ -85,7 +89,7 @@ def test_editing_a_figure_redraws_that_figure(finished):
 def test_changing_a_setting_of_training_reruns_all_training(finished):
     finished.replace("config/smoke.yaml", "num_steps: 12", "num_steps: 13")
     planned = finished.planned()
-    assert len({job for job in planned if job[0] == "train_router"}) == 24 + 10
+    assert len({job for job in planned if job[0] == "train_router"}) == 24 + 10 + 3
     assert not {job for job in planned if job[0] in ("export_corpus", "tokenise_corpus")}
 
 

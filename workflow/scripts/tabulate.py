@@ -5,12 +5,13 @@ from job import job
 
 from moebench import records, tables
 from moebench.analysis.contrasts import contrasts
-from moebench.analysis.runs import curves, tabulate_runs
+from moebench.analysis.runs import as_of, curves, loads, tabulate_runs
 from moebench.analysis.summary import summarise
 
 with job(snakemake):
-    rows = records.read(snakemake.input)
+    rows = as_of(records.read(snakemake.input), snakemake.wildcards.experiment)
     tables.write(tabulate_runs(rows), snakemake.output.runs)
     tables.write(summarise(rows, np.random.default_rng(0)), snakemake.output.summary)
     tables.write(curves(rows), snakemake.output.curves)
+    tables.write(loads(rows), snakemake.output.loads)
     tables.write(contrasts(rows), snakemake.output.contrasts)

@@ -74,7 +74,7 @@ def mutual_information_nats(count_GE: Counts) -> Array:
 def favourite_share(count_GE: Counts, num_favourites: int) -> float:
     """Share of assignments that go to the experts that their group visits most.
 
-    Vocabulary specialisation (arXiv:2409.02060, sec. 5.4), of a group's ``num_favourites`` experts,
+    Vocabulary specialisation (arXiv:2409.02060), of a group's ``num_favourites`` experts,
     averaged over assignments: 1 where every token id has experts of its own.
     """
     favourites = np.sort(count_GE, axis=-1)[..., -num_favourites:]

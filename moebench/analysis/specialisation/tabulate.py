@@ -129,7 +129,7 @@ def tabulate_coactivation(traces: Traces) -> pd.DataFrame:
     """Of the tokens of an expert, the share that another serves as well, for all pairs.
 
     ``by_load`` is what that share would be if an expert's tokens chose the others in proportion to
-    the others' loads (co-activation: arXiv:2409.02060, sec. 5.2). A layer in which no token has two
+    the others' loads (co-activation: arXiv:2409.02060). A layer in which no token has two
     experts has no line.
     """
     lines: list[Line] = []
