@@ -188,6 +188,7 @@ MAIN_TABLES = (
     "specialisation",
     "perft",
     "rank_stability",
+    "claims",
 )
 
 
