@@ -198,7 +198,7 @@ def test_a_claim_that_does_not_fit_its_rows_is_named(tmp_path):
     [
         ({"source": "them"}, "claims.T-1.source: unknown name 'them'"),
         ({"smallest": "much"}, "claims.T-1.smallest: 'much' is no smallest effect"),
-        ({"sentence": "x"}, "claims.T-1: unknown key 'sentence'"),
+        ({"sentence": "x"}, "claims.T-1.sentence: unknown key 'sentence'"),
         (
             {"published": {"tables": ["unified"], "holds": "val_ppl <"}},
             "claims.T-1.published.holds: 'val_ppl <' is no expression",

@@ -97,7 +97,7 @@ class View:
         frame = self.frame.reset_index(drop=True)
         for values, part in frame.groupby(list(columns), dropna=False, sort=True):
             named = zip(columns, values, strict=True)
-            name = ", ".join(f"{key}={value}" for key, value in named)
+            name = ", ".join(f"{key}={_plain(value)}" for key, value in named)
             yield name, replace(self, rows=self.rows[part.index.to_numpy()])
 
     def column(self, name: str) -> Numbers:
@@ -124,3 +124,10 @@ class View:
     def lone(self, value: float) -> Numbers:
         """A constant."""
         return Numbers(np.full((1, 1 + self.readings.num_draws), value), None)
+
+
+def _plain(value: Any) -> str:
+    """A value as a person writes it: whole numbers without a point, null as a dash."""
+    if pd.isna(value):
+        return "–"
+    return f"{value:g}" if isinstance(value, float) else str(value)
