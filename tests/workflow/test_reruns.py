@@ -10,6 +10,7 @@ FIGURES = {
     "unified": ("frontier", "overlay", "load_vs_ppl", "gate_balance"),
     "subword": ("frontier", "overlay"),
     "rank_stability": ("rank_stability",),
+    "claims": ("verdicts",),
     "capacity": ("drop_rate", "tokens_per_s"),
     "specialisation": (
         "expert_load",
@@ -37,6 +38,8 @@ DOWNSTREAM = {
     ("compare_published", "experiment=unified"),
     ("rank_routers", ""),
     ("write_rank_stability_findings", ""),
+    ("judge_claims", ""),
+    ("write_claims_findings", ""),
     ("describe_environment", ""),
 }
 

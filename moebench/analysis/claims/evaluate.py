@@ -47,7 +47,7 @@ def judge(node: ast.expr, view: View) -> Outcome:
 def number(node: ast.expr, view: View) -> Numbers:
     """Value of an expression in a view: one number, or one for every row."""
     if isinstance(node, ast.Constant):
-        return view.lone(float(node.value))
+        return view.lone(float(ast.literal_eval(node)))
     if isinstance(node, ast.Name):
         return view.column(node.id)
     if isinstance(node, ast.Subscript):

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from moebench.analysis import cells
@@ -41,7 +42,7 @@ class Readings:
     draws: dict[str, Array]
     num_draws: int
 
-    def column(self, name: str, rows: Array) -> Array:
+    def column(self, name: str, rows: NDArray[np.intp]) -> Array:
         """Estimates of some rows, each followed by its draws: (rows, 1 + D)."""
         point_R1 = self.frame[name].iloc[rows].to_numpy(float, na_value=np.nan)[:, None]
         if name in self.draws:
@@ -88,11 +89,11 @@ def _spread(name: str, table: pd.DataFrame, summary: pd.DataFrame | None) -> Rea
 def _of_intervals(name: str, table: pd.DataFrame) -> dict[str, Array]:
     """Draws of every column that has an interval."""
     draws = {}
-    for column in table.select_dtypes("number"):
+    for column in map(str, table.select_dtypes("number")):
         low, high = ENDS.get(column, (f"{column}_low", f"{column}_high"))
         if low in table and high in table:
             ends = table[[low, column, high]].to_numpy(float, na_value=np.nan)
-            draws[column] = _around(*ends.T, _rng(name, column))
+            draws[column] = _around(ends.T, _rng(name, column))
     return draws
 
 
@@ -135,18 +136,15 @@ def _identity(table: pd.DataFrame) -> list[str]:
     return ["router", *cells.swept(table, known)]
 
 
-def _around(low: Array, value: Array, high: Array, rng: np.random.Generator) -> Array:
-    """Draws (R, D) around values (R), such that their 95 % interval is the one given."""
-    z_RD = rng.standard_normal((len(value), NUM_DRAWS))
-    ends = np.stack([low, value, high])
-    logarithmic = (ends > 0).all(axis=0)
-    low, value, high = np.where(logarithmic, np.log(np.where(ends > 0, ends, 1.0)), ends)
-    half = stats.norm.ppf((1 + CONFIDENCE) / 2)
-    step_RD = np.where(z_RD > 0, (high - value)[:, None], (value - low)[:, None]) / half
-    draws_RD: Array = value[:, None] + z_RD * step_RD
-    return np.where(
-        logarithmic[:, None], np.exp(np.where(logarithmic[:, None], draws_RD, 0)), draws_RD
-    )
+def _around(ends_3R: Array, rng: np.random.Generator) -> Array:
+    """Draws (R, D) whose 95 % interval is the one given: low ends, values and high ends."""
+    z_RD = rng.standard_normal((ends_3R.shape[1], NUM_DRAWS))
+    positive_R: NDArray[np.bool_] = np.all(ends_3R > 0, axis=0)
+    scaled_3R = np.where(positive_R, np.log(np.where(positive_R, ends_3R, 1.0)), ends_3R)
+    down_R, up_R = np.diff(scaled_3R, axis=0) / stats.norm.ppf((1 + CONFIDENCE) / 2)
+    draws_RD = scaled_3R[1][:, None] + z_RD * np.where(z_RD > 0, up_R[:, None], down_R[:, None])
+    draws_RD[positive_R] = np.exp(draws_RD[positive_R])
+    return draws_RD
 
 
 def _rng(*names: Any) -> np.random.Generator:

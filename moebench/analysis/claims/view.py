@@ -90,7 +90,7 @@ class View:
         assert isinstance(node.left, ast.Name)
         value = ast.literal_eval(node.comparators[0])
         held = COMPARED[type(node.ops[0])](self.frame[node.left.id], value)
-        return held.fillna(False).to_numpy(bool)
+        return np.asarray(held.fillna(False), bool)
 
     def groups(self, columns: Sequence[str]) -> Iterator[tuple[str, "View"]]:
         """Rows with equal columns, in order, each with its name; nulls are values of their own."""
