@@ -94,8 +94,8 @@ def test_whole_numbers_are_counted_and_need_no_interval():
 def runs(gap, noise, seeds=(0, 1, 2)):
     """Runs and summary of an experiment whose routers differ by so many nats."""
     rng = np.random.default_rng(1)
-    arms = [("hash", 1.0), ("softk", 1.0), ("top1", 1.0), ("topk_hard", 1.0)]
-    mean = {"hash": 2.0, "softk": 2.0 + gap, "top1": 2.3, "topk_hard": 2.3}
+    arms = [("hash", 1.0), ("softk", 1.0), ("top1", 1.0), ("top1", 1.25), ("dense", None)]
+    mean = {"hash": 2.0, "softk": 2.0 + gap, "top1": 2.3, "dense": 2.3}
     seed_S = 0.3 * rng.standard_normal(len(seeds))
     found = rows.experiment(
         lambda router, factor, seed: mean[router] + seed_S[seed] + noise * rng.standard_normal(),

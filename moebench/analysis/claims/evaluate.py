@@ -204,7 +204,7 @@ def _line(of: Callable[[Any, Any], Any]) -> Callable[[ast.Call, View], Numbers]:
         found = [(group, _lone(call.args[0], group)) for _, group in view.groups([along])]
         if len(found) < 3:
             raise Missing(f"{len(found)} values of {along}, where a line takes three")
-        x_N1 = np.array([[float(group.frame[along].iloc[0])] for group, _ in found])
+        x_N1 = np.array([[float(group.values(along).iloc[0])] for group, _ in found])
         y_ND = np.vstack([value.x_RD for _, value in found])
         return Numbers(of(x_N1 - x_N1.mean(axis=0), y_ND - y_ND.mean(axis=0))[None, :], None)
 

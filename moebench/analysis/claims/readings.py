@@ -125,7 +125,7 @@ def _block_draws(x_AS: pd.DataFrame, rng: np.random.Generator) -> Array:
 
 
 def _key(table: pd.DataFrame, identity: Sequence[str]) -> "pd.Series[str]":
-    return table[list(identity)].astype(str).agg(" ".join, axis=1)
+    return table[list(identity)].astype(object).map(str).agg(" ".join, axis=1)
 
 
 def _identity(table: pd.DataFrame) -> list[str]:

@@ -62,10 +62,9 @@ class View:
         """All rows."""
         return cls(readings, np.arange(len(readings.frame)), smallest)
 
-    @property
-    def frame(self) -> pd.DataFrame:
-        """Its rows, without draws."""
-        return self.readings.frame.iloc[self.rows]
+    def values(self, name: str) -> "pd.Series[Any]":
+        """A column of its rows, as the table has it."""
+        return self.readings.frame[name].iloc[self.rows]
 
     def where(self, condition: ast.expr) -> "View":
         """The rows for which a condition holds; Missing where there is none."""
@@ -89,16 +88,17 @@ class View:
         assert isinstance(node, ast.Compare)
         assert isinstance(node.left, ast.Name)
         value = ast.literal_eval(node.comparators[0])
-        held = COMPARED[type(node.ops[0])](self.frame[node.left.id], value)
+        held = COMPARED[type(node.ops[0])](self.values(node.left.id), value)
         return np.asarray(held.fillna(False), bool)
 
     def groups(self, columns: Sequence[str]) -> Iterator[tuple[str, "View"]]:
         """Rows with equal columns, in order, each with its name; nulls are values of their own."""
-        frame = self.frame.reset_index(drop=True)
-        for values, part in frame.groupby(list(columns), dropna=False, sort=True):
-            named = zip(columns, values, strict=True)
+        frame = self.readings.frame[list(columns)].iloc[self.rows].reset_index(drop=True)
+        for values, part in frame.groupby(list(columns), dropna=False, sort=True).indices.items():
+            alike = values if isinstance(values, tuple) else (values,)
+            named = zip(columns, alike, strict=True)
             name = ", ".join(f"{key}={_plain(value)}" for key, value in named)
-            yield name, replace(self, rows=self.rows[part.index.to_numpy()])
+            yield name, replace(self, rows=self.rows[part])
 
     def column(self, name: str) -> Numbers:
         """A column of numbers; Missing where a row has none."""
@@ -112,8 +112,8 @@ class View:
 
     def _reasons(self) -> str:
         """Why there is no number, where the table says so."""
-        frame = self.frame
-        told = [frame[name].dropna() for name in frame if str(name).endswith("_reason")]
+        names = [name for name in self.readings.frame if str(name).endswith("_reason")]
+        told = [self.values(name).dropna() for name in names]
         found = dict.fromkeys(text for column in told for text in column)
         return f" ({'; '.join(found)})" if found else ""
 
