@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).parent.name
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
+@cache  # as are the two below: a plan asks for the same code once per job
 def code_digest(*modules: str) -> str:
     """Digest of the named modules and of all of ours that they import, directly or not.
 
@@ -78,6 +79,7 @@ def _closure(modules: Iterable[str]) -> set[str]:
     return found
 
 
+@cache
 def _source(module: str) -> Path:
     path = ROOT / module.replace(".", "/")
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
@@ -85,7 +87,7 @@ def _source(module: str) -> Path:
     return path
 
 
-@cache  # a plan asks for the same files once per job
+@cache
 def _read(path: Path) -> tuple[tuple[str, ...], bytes]:
     """Modules of ours that a file imports, and the digest of its code without docstrings."""
     tree = ast.parse(path.read_text())

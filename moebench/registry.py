@@ -28,12 +28,14 @@ INFRASTRUCTURE = (
 )
 
 
-def names(package: str) -> list[str]:
+@functools.cache  # one config asks some hundred times
+def names(package: str) -> tuple[str, ...]:
     """Names of the plug-ins in ``moebench.{package}``: every module but the shared ones."""
-    folder = ROOT.joinpath(*package.split("."))
-    return sorted(path.stem for path in folder.glob("*.py") if path.stem not in INFRASTRUCTURE)
+    modules = {path.stem for path in ROOT.joinpath(*package.split(".")).glob("*.py")}
+    return tuple(sorted(modules.difference(INFRASTRUCTURE)))
 
 
+@functools.cache
 def options(package: str, name: str) -> type[BaseModel]:
     """Return the strict model of what config may set for a plug-in.
 

@@ -44,6 +44,8 @@ def copy(tmp_path_factory):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "pyproject.toml"):
         shutil.copy(ROOT / name, folder / name)
+    if (ROOT / ".mypy_cache").is_dir():  # what mypy knows of the libraries; it looks at ours anew
+        shutil.copytree(ROOT / ".mypy_cache", folder / ".mypy_cache")
     for plug_in in PLUG_INS.values():
         (folder / "moebench" / f"{plug_in}.py").write_text(example(f"moebench/{plug_in}.py"))
     for name in PLUG_INS:

@@ -34,7 +34,8 @@ def package(tmp_path, monkeypatch):
 
 def digest(*modules):
     """Digest of the code as it is now, not as it was when it was first read."""
-    provenance._read.cache_clear()
+    for cached in (provenance.code_digest, provenance._source, provenance._read):
+        cached.cache_clear()
     return provenance.code_digest(*modules)
 
 

@@ -41,7 +41,7 @@ def package(tmp_path, monkeypatch):
 
 
 def test_every_module_but_the_shared_ones_is_a_plug_in(package):
-    assert registry.names(package) == ["mine"]
+    assert registry.names(package) == ("mine",)
 
 
 def test_the_summary_is_the_first_line_of_the_docstring(package):

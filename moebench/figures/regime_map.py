@@ -110,11 +110,13 @@ class RegimeMap(Figure):
 
 
 def _chosen(tables: Tables) -> Chosen:
-    """The setting in which most sizes were measured."""
+    """The setting in which most sizes were measured; a direction with one size makes no map."""
     regimes, borders = tables["regimes"], tables["borders"]
     groups = list(regimes.groupby(FIXED, sort=True))
     key, sizes = max(groups, key=lambda group: len(group[1]))
     fixed = dict(zip(FIXED, key, strict=True))
+    num_sizes = sizes.groupby("direction")["direction"].transform("size")
+    sizes = sizes[num_sizes > min(1, num_sizes.max() - 1)]
     return Chosen(sizes, _where(borders, fixed), len(regimes) - len(sizes))
 
 

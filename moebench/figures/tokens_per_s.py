@@ -101,7 +101,7 @@ def _mark_dropless(axes: Axes, table: pd.DataFrame, place: float) -> None:
     ticks = [*factors, place]
     if len(factors) > 4:
         ticks = [factors[0], factors[len(factors) // 2], factors[-1], place]
-    axes.set_xticks(ticks, [*(f"{each:g}" for each in ticks[:-1]), "drop-\nless"])
+    axes.set_xticks(ticks, [*(f"{each:g}" for each in ticks[:-1]), "none"])
     if factors:
         axes.axvline((factors[-1] + place) / 2, color=style.FRONTIER, lw=0.8, ls=":")
 
@@ -133,7 +133,7 @@ def _note(table: pd.DataFrame) -> list[str]:
             "multiplied like any other."
         )
     if (table["policy"] == "none").any():
-        notes.append("Dropless: rows without gaps, one expert after the other.")
+        notes.append("None: dropless, rows without gaps, one expert after the other.")
     if table["pack_tokens_per_s_low"].isna().any():
         notes.append("No intervals: too few rounds.")
     return notes

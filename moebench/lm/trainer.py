@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from moebench.adamw import AdamW
 from moebench.lm.data import Batch, Tokens
 from moebench.lm.model import LanguageModel
 from moebench.setting import Setting
@@ -82,11 +83,11 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
 
 
-def make_optimiser(model: nn.Module, training: TrainingSpec) -> torch.optim.AdamW:
+def make_optimiser(model: nn.Module, training: TrainingSpec) -> AdamW:
     """AdamW that decays matrices and leaves gains alone."""
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     gains = [p for p in model.parameters() if p.ndim < 2]
-    return torch.optim.AdamW(
+    return AdamW(
         [
             {"params": matrices, "weight_decay": training.weight_decay},
             {"params": gains, "weight_decay": 0.0},

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from moebench.parallel.footprint import is_fused
 from moebench.parallel.network import Network
@@ -22,10 +23,11 @@ class Routing(NamedTuple):
     expert_BK: Tensor
     weight_BK: Tensor
 
-    def dense(self, num_experts: int) -> Tensor:
-        """Weight of every expert for every row, 0 where it is not chosen, shape (B, E)."""
+    def dense(self, num_experts: int, own: range) -> Tensor:
+        """Weight of each of the experts ``own`` for every row, 0 where not chosen, shape (B, L)."""
         weight_BE = self.weight_BK.new_zeros(len(self.weight_BK), num_experts)
-        return weight_BE.scatter(1, self.expert_BK, self.weight_BK)
+        weight_BE.scatter_(1, self.expert_BK, self.weight_BK)
+        return weight_BE if len(own) == num_experts else weight_BE[:, own.start : own.stop]
 
 
 def route(x_BF: Tensor, gate_EF: Tensor, gate_bias_E: Tensor, top_k: int) -> Routing:
@@ -33,7 +35,7 @@ def route(x_BF: Tensor, gate_EF: Tensor, gate_bias_E: Tensor, top_k: int) -> Rou
 
     That is the softmax over the K largest logits alone: the other terms cancel.
     """
-    logits_BE = torch.addmm(gate_bias_E, x_BF, gate_EF.T)
+    logits_BE = functional.linear(x_BF, gate_EF, gate_bias_E)
     logit_BK, expert_BK = logits_BE.topk(top_k, dim=1)
     return Routing(expert_BK, logit_BK.softmax(dim=1))
 
@@ -119,14 +121,14 @@ class ExpertShare:
 
     def _mix_fused(self, x_BF: Tensor, routing: Routing, trace: Trace) -> Tensor:
         """Every expert for every row, the weights set to zero where a row did not choose it."""
-        L, H = len(self.experts), len(self.hidden)
-        weight_BL = routing.dense(self.network.num_experts)[
-            :, self.experts.start : self.experts.stop
-        ]
+        B, L, H = len(x_BF), len(self.experts), len(self.hidden)
+        weight_BL = routing.dense(self.network.num_experts, self.experts)
         trace.mark("dispatch")
-        h_BJ = torch.addmm(self.b_in_J, x_BF, self.w_in_JF.T).relu_()
-        B = len(x_BF)
-        h_BJ = (h_BJ.view(B, L, H) * weight_BL.unsqueeze(2)).view(B, L * H)
+        h_BJ = functional.linear(x_BF, self.w_in_JF, self.b_in_J).relu_()
+        if L == 1:
+            h_BJ = h_BJ * weight_BL
+        else:
+            h_BJ = (h_BJ.view(B, L, H) * weight_BL.unsqueeze(2)).view(B, L * H)
         if self.b_out_LO is None:
             y_BO = h_BJ @ self.w_out_JO
         else:
@@ -167,5 +169,5 @@ def gradient(parameter: Tensor) -> Tensor:
 def _answer(
     x_NF: Tensor, w_in_HF: Tensor, b_in_H: Tensor, w_out_HO: Tensor, b_out_O: Tensor | None
 ) -> Tensor:
-    h_NH = torch.addmm(b_in_H, x_NF, w_in_HF.T).relu_()
+    h_NH = functional.linear(x_NF, w_in_HF, b_in_H).relu_()
     return h_NH @ w_out_HO if b_out_O is None else torch.addmm(b_out_O, h_NH, w_out_HO)

@@ -13,8 +13,10 @@ from moebench import machine
 from moebench.parallel.protocol import Arm, Ranks, Stopwatch, WarmUp
 from moebench.spec import ProtocolSpec
 
-# Reading all of the caches anew takes some milliseconds: less than a tenth of so long a call.
-_REFILLS_ITSELF_S = 0.05
+# A visit's first calls find in the caches what other arms have left there: the first takes up to
+# twice as long, the fourth is like those that follow. Calls that do not count take so long at most.
+_REFILL_CALLS = 4
+_REFILL_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ def short_slices(slice_s: float | None) -> dict[str, float | None]:
 def timed_blocks(stopwatch: Stopwatch, arms: Sequence[Arm], what: str) -> Iterator[Visit]:
     """Warm up every arm, then visit them in turn, block by block.
 
-    A visit begins with a call that does not count, unless calls are long: it brings back to the
+    A visit begins with calls that do not count, unless calls are long: they bring back to the
     caches what the arms before it have displaced. No garbage is collected meanwhile.
     """
     protocol = stopwatch.protocol
@@ -74,12 +76,17 @@ def timed_blocks(stopwatch: Stopwatch, arms: Sequence[Arm], what: str) -> Iterat
         bar.reset(total=len(arms) + sum(each.num_blocks for each in plans))
         bar.update(len(arms))
         for block, index in order:
-            if warm_ups[index].duration_s < _REFILLS_ITSELF_S:
-                stopwatch.time(arms[index], 1)
+            if refills := num_refills(warm_ups[index].duration_s):
+                stopwatch.time(arms[index], refills)
             durations_s = stopwatch.time(arms[index], plans[index].calls_per_block)
             yield Visit(block=block, arm=index, warm_up=warm_ups[index], durations_s=durations_s)
             bar.update()
     gc.enable()
+
+
+def num_refills(duration_s: float) -> int:
+    """Calls that a visit begins with and that do not count; none where calls are long."""
+    return min(_REFILL_CALLS, int(_REFILL_S / duration_s))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from moebench import machine, provenance
+from moebench.adamw import AdamW
 from moebench.perft.adapter_file import save_adapter
 from moebench.perft.base import AdaptedModel
 from moebench.perft.base_model import BaseModel
@@ -51,7 +52,7 @@ class Finetuner(Learner):
         _check(questions, base, self.training)
         self.model = AdaptedModel(base, spec.adapter, spec.seed)
         self.trained = self.model.trainable_parameters()
-        self.optimiser = torch.optim.AdamW(
+        self.optimiser = AdamW(
             list(self.trained.values()),
             lr=self.training.learning_rate,
             weight_decay=self.training.weight_decay,

@@ -37,7 +37,7 @@ def test_all_layouts_agree_with_single_and_send_what_they_say(name, num_ranks, t
     run(name, num_ranks, str(PROGRAM), name.partition(" ")[0], str(report))
     found = json.loads(report.read_text())
     assert found == {
-        "layouts": registry.names("parallel.layouts"),
+        "layouts": list(registry.names("parallel.layouts")),
         "routings": list(oracle.ROUTINGS),
         "traffic": {},
         "collectives": [],

@@ -212,7 +212,7 @@ def test_blocks_time_every_arm_equally_often_and_refill_the_caches_before():
             [duration_s] * 8
         )
     warm_up = found[0].warm_up.num_calls
-    assert seen["a"] == warm_up + 4 * (1 + 2)
+    assert seen["a"] == warm_up + 4 * (4 + 2)
 
 
 def test_long_calls_refill_the_caches_themselves():

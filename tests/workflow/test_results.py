@@ -91,7 +91,8 @@ def test_redrawn_figures_are_byte_identical(finished):
         }
 
     before = digests()
-    run = finished.snakemake("--forcerun", "tabulate", "draw_figure")
+    drawn = [f"results/figures/unified_{name}.svg" for name in ("frontier", "overlay")]
+    run = finished.snakemake(*drawn, "--forcerun", "tabulate", "draw_figure")
     assert run.returncode == 0, run.stdout
     assert digests() == before
 
