@@ -14,7 +14,9 @@ rule judge_claims:
         claims=claims_file(),
         sums=SUMS,
     output:
-        claims=room_table("claims", "claims", "one row per claim and data, with numbers"),
+        claims=room_table(
+            "claims", "claims", "one row per claim and data, with numbers"
+        ),
         sidecar="results/tables/claims.prov.json",
     log:
         "results/logs/judge_claims.log",

@@ -28,7 +28,10 @@ def published_tables():
 
 def owner(name):
     """The experiment or room of this run that makes a table; None where there is none."""
-    if name.endswith("_published") and name.removesuffix("_published") in CONFIG.experiments:
+    if (
+        name.endswith("_published")
+        and name.removesuffix("_published") in CONFIG.experiments
+    ):
         return next((each for each in compared() if name == f"{each}_published"), None)
     owners = sorted([*CONFIG.experiments, *CONFIG.rooms], key=len, reverse=True)
     return next((each for each in owners if f"{name}_".startswith(f"{each}_")), None)
@@ -37,13 +40,19 @@ def owner(name):
 def claimed_tables(wildcards):
     """The tables that claims are about: published, and of this run where it makes them."""
     published, here = (
-        {name for trial in entries.trials(claims_found(), data).values() for name in trial.tables}
+        {
+            name
+            for trial in entries.trials(claims_found(), data).values()
+            for name in trial.tables
+        }
         for data in ("published", "here")
     )
     # The speed of an arm is measured once for all its seeds; its interval is in the summary.
     here |= {f"{name}_summary" for name in here & set(CONFIG.experiments)}
     return {
-        "published": [path for name, path in published_tables().items() if name in published],
+        "published": [
+            path for name, path in published_tables().items() if name in published
+        ],
         "here": [f"results/tables/{name}.csv" for name in sorted(here) if owner(name)],
     }
 
@@ -60,5 +69,7 @@ def check_claims():
     entries.check(
         found,
         {name: pd.read_csv(path, nrows=0).columns for name, path in files.items()},
-        known_tables.columns(known_tables.of_run({*CONFIG.experiments, *found.experiments})),
+        known_tables.columns(
+            known_tables.of_run({*CONFIG.experiments, *found.experiments})
+        ),
     )

@@ -28,8 +28,8 @@ class Sign(NamedTuple):
 SIGNS = {
     "supported": Sign("#0b4f6c", "white", "✓"),
     "refuted": Sign("#f2a541", "#222222", "✗"),
-    "tie": Sign("#8fb3c4", "#222222", "="),
-    "underpowered": Sign("#e3e3e3", "#222222", "?"),
+    "tie": Sign("#c3d9e3", "#222222", "="),
+    "underpowered": Sign("#ececec", "#222222", "?"),
     "not testable here": Sign("white", "#8a8a8a", "–"),
 }
 
@@ -106,8 +106,8 @@ def _draw_strip(axes: Axes, source: str, claims: pd.DataFrame, wide: int) -> Non
         axes.text(
             x + 0.46, y + 0.44, sign.letter, color=sign.ink, ha="center", va="center", size=11
         )
-    axes.set_xlim(0, wide)
-    axes.set_ylim(0, 2)
+    axes.set_xlim(-0.05, wide)
+    axes.set_ylim(-0.05, 2)
     axes.set_yticks([1.46, 0.46], list(SIDES.values()), size=10)
     axes.set_xticks([x + 0.46 for x in range(len(ids))], map(_short, ids), size=8.5)
     axes.tick_params(length=0, pad=2)

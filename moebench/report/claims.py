@@ -80,7 +80,7 @@ def _decision(line: Line) -> str:
     if pd.notna(line["reason"]):
         return str(line["reason"])
     parts = [
-        str(line["decided_by"]),
+        f"claimed {line['decided_by']}",
         f"effect {_effect(line)}, smallest that matters {line['smallest_effect']}",
     ]
     if line["num_comparisons"] > 1:

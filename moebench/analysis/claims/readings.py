@@ -142,7 +142,9 @@ def _around(ends_3R: Array, rng: np.random.Generator) -> Array:
     positive_R: NDArray[np.bool_] = np.all(ends_3R > 0, axis=0)
     scaled_3R = np.where(positive_R, np.log(np.where(positive_R, ends_3R, 1.0)), ends_3R)
     down_R, up_R = np.diff(scaled_3R, axis=0) / stats.norm.ppf((1 + CONFIDENCE) / 2)
-    draws_RD = scaled_3R[1][:, None] + z_RD * np.where(z_RD > 0, up_R[:, None], down_R[:, None])
+    draws_RD: Array = scaled_3R[1][:, None] + z_RD * np.where(
+        z_RD > 0, up_R[:, None], down_R[:, None]
+    )
     draws_RD[positive_R] = np.exp(draws_RD[positive_R])
     return draws_RD
 

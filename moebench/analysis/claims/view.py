@@ -112,7 +112,7 @@ class View:
 
     def _reasons(self) -> str:
         """Why there is no number, where the table says so."""
-        names = [name for name in self.readings.frame if str(name).endswith("_reason")]
+        names = [name for name in map(str, self.readings.frame) if name.endswith("_reason")]
         told = [self.values(name).dropna() for name in names]
         found = dict.fromkeys(text for column in told for text in column)
         return f" ({'; '.join(found)})" if found else ""
