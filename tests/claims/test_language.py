@@ -73,6 +73,12 @@ def test_a_line_has_its_slope_and_its_straightness():
     assert verdict("linearity(z, along=x) >= 0.99", line) == "refuted"
 
 
+def test_a_null_holds_in_no_comparison():
+    table = TABLE.assign(kind=["x", None, "y", None, None, "y"])
+    for condition in ("kind != 'x'", "kind not in ('x',)", "kind == 'y'"):
+        assert verdict(f"min(time_s[{condition}]) == 4", table) == "supported"
+
+
 def test_every_function_of_the_language_can_be_called_and_no_other():
     given = {name: each.gives for name, each in language.SIGNATURES.items()}
     assert given == dict.fromkeys(PREDICATES, "predicate") | dict.fromkeys(NUMBERS, "number")
@@ -103,6 +109,8 @@ def test_every_function_of_the_language_can_be_called_and_no_other():
         ("time_s[router == size] < 2", "is no condition"),
         ("all(time_s < 2, by='size')", "is no column"),
         ("time_s < True", "is no number"),
+        ("abs(time_s)", "'abs' gives no predicate here"),
+        ("all(time_s < 2, by=size) < 1", "'all' gives no number here"),
     ],
 )
 def test_what_is_no_claim_is_refused_in_one_line(text, message):
