@@ -92,18 +92,17 @@ def test_whole_numbers_are_counted_and_need_no_interval():
 
 
 def runs(gap, noise, seeds=(0, 1, 2)):
-    """Runs and summary of an experiment whose routers differ by so many nats."""
+    """Rows of an experiment whose routers differ by so many nats."""
     rng = np.random.default_rng(1)
     arms = [("hash", 1.0), ("softk", 1.0), ("top1", 1.0), ("top1", 1.25), ("dense", None)]
     mean = {"hash": 2.0, "softk": 2.0 + gap, "top1": 2.3, "dense": 2.3}
     seed_S = 0.3 * rng.standard_normal(len(seeds))
-    found = rows.experiment(
+    return rows.experiment(
         lambda router, factor, seed: mean[router] + seed_S[seed] + noise * rng.standard_normal(),
         lambda router, factor, round: 0.1 + 0.05 * (router == "hash") + 1e-3 * rng.random(),
         seeds=seeds,
         among=arms,
     )
-    return tabulate_runs(found), summarise(found, np.random.default_rng(0))
 
 
 BETTER = "val_nll_nats[router == 'hash'] < val_nll_nats[router == 'softk']"
@@ -119,17 +118,17 @@ BETTER = "val_nll_nats[router == 'hash'] < val_nll_nats[router == 'softk']"
     ],
 )
 def test_seeds_are_paired_so_that_what_they_share_decides_nothing(gap, noise, expected):
-    table, summary = runs(gap, noise)
-    assert outcome(BETTER, table, 0.02, summary).verdict == expected
+    assert outcome(BETTER, tabulate_runs(runs(gap, noise)), 0.02).verdict == expected
 
 
 def test_one_seed_cannot_tell():
-    table, summary = runs(0.2, 0.001, seeds=(0,))
-    assert outcome(BETTER, table, 0.02, summary).verdict == "underpowered"
+    table = tabulate_runs(runs(0.2, 0.001, seeds=(0,)))
+    assert outcome(BETTER, table, 0.02).verdict == "underpowered"
 
 
 def test_the_speed_of_an_arm_has_the_interval_of_the_summary_and_not_that_of_its_seeds():
-    table, summary = runs(0.2, 0.005)
+    found = runs(0.2, 0.005)
+    table, summary = tabulate_runs(found), summarise(found, np.random.default_rng(0))
     faster = "train_tokens_per_s[router == 'softk'] > train_tokens_per_s[router == 'hash']"
     assert outcome(faster, table, "2 %", summary).verdict == "supported"
     assert outcome(faster, table, "2 %", None).verdict == "underpowered"
@@ -191,6 +190,17 @@ def test_a_claim_that_does_not_fit_its_rows_is_named(tmp_path):
     doubled = {"unified": pd.concat([PRINTED["unified"]] * 2)}
     with pytest.raises(ValueError, match="claim T-1, published: 'val_ppl' has 2 rows"):
         ledger(entries.read(a_file(tmp_path, published=trial)), doubled, {}, drawn=[])
+
+
+def test_rows_of_this_run_that_do_not_fit_are_a_reason_and_no_verdict(tmp_path):
+    here = {
+        "tables": ["unified"],
+        "holds": "val_ppl[router == 'softk'] > 1 and lowest(val_ppl, top_k > 1)",
+    }
+    made = {"unified": pd.DataFrame({"router": ["softk"] * 3, "val_ppl": 2.0, "top_k": [1, 2, 3]})}
+    table = ledger(entries.read(a_file(tmp_path, here=here)), PRINTED, made, drawn=[])
+    assert table.loc[1, "verdict"] == "not testable here"
+    assert "the rows of this run do not fit: 'val_ppl' has 2 rows" in table.loc[1, "reason"]
 
 
 @pytest.mark.parametrize(
