@@ -91,6 +91,11 @@ if "rank_stability" in CONFIG.rooms:
     include: "rules/rank_stability.smk"
 
 
+if CONFIG.claims:
+
+    include: "rules/claims.smk"
+
+
 rule all:
     default_target: True
     input:

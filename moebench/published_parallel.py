@@ -40,6 +40,8 @@ SCHEMA = pa.DataFrameSchema(
         "statistic": pa.Column(str, pa.Check.isin(["minimum", "mean_of_10"])),
         "published_duration_s": pa.Column(float, POSITIVE),
         "published_max_duration_s": pa.Column(float, POSITIVE, nullable=True),
+        "published_max_memory_mb": pa.Column(float, POSITIVE, nullable=True),
+        "published_throughput_samples_per_s": pa.Column(float, POSITIVE, nullable=True),
         "source": pa.Column(str, pa.Check.str_length(min_value=1)),
     },
     checks=pa.Check(_covers_minimum, error="the longest call is shorter than the shortest"),

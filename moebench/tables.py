@@ -37,4 +37,9 @@ def write(table: pd.DataFrame, path: str | Path) -> None:
 
 def read(path: str | Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """Read a table and check it; only an empty field is null."""
-    return check(pd.read_csv(path, keep_default_na=False, na_values=[""]), schema)
+    return check(read_plain(path), schema)
+
+
+def read_plain(path: str | Path) -> pd.DataFrame:
+    """Read a table whose schema is not asked for; only an empty field is null."""
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])

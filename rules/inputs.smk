@@ -196,6 +196,7 @@ MAIN_TABLES = (
     "specialisation",
     "perft",
     "rank_stability",
+    "claims",
 )
 
 

@@ -12,6 +12,15 @@ UNDERLINES = "=-~"
 WARNING = 2  # docutils counts: info, warning, error
 
 
+class Source(str):
+    """A text that is reStructuredText already."""
+
+
+def link(text: str, target: str) -> Source:
+    """A link to a file, relative to the page."""
+    return Source(f"`{escape(text)} <{target}>`__")
+
+
 def heading(text: str, level: int) -> str:
     """A heading; level 0 is the page's title."""
     return f"{escape(text)}\n{UNDERLINES[level] * len(escape(text))}\n"
@@ -23,11 +32,12 @@ def bullets(sentences: Sequence[str]) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table with a header row."""
+    """A table with a header row; what is no ``Source`` is shown as it stands."""
     lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in (header, *rows):
         for position, value in enumerate(row):
-            lines.append(f"   {'* -' if position == 0 else '  -'} {escape(value)}".rstrip())
+            shown = value if isinstance(value, Source) else escape(value)
+            lines.append(f"   {'* -' if position == 0 else '  -'} {shown}".rstrip())
     return "\n".join(lines) + "\n"
 
 

@@ -2,6 +2,7 @@
 
 from moebench.spec.adapters import AdapterRunSpec, PretrainingRunSpec
 from moebench.spec.capacity import CapacityCellSpec, CapacitySpec
+from moebench.spec.claims import ClaimsSpec
 from moebench.spec.energy import (
     PUBLISHED_SHAPES,
     EnergySpec,
@@ -28,6 +29,7 @@ __all__ = [
     "ROUTED_ONLY",
     "CapacityCellSpec",
     "CapacitySpec",
+    "ClaimsSpec",
     "AdapterRunSpec",
     "Config",
     "ConfigError",

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from moebench import registry
 from moebench.spec.base import RoomSpec, Spec
 from moebench.spec.capacity import CapacitySpec
+from moebench.spec.claims import ClaimsSpec
 from moebench.spec.energy import EnergySpec
 from moebench.spec.kinds import (
     BaselineName,
@@ -196,6 +197,9 @@ class Config(Spec):
     rank_stability: RankStabilitySpec | None = Field(
         RankStabilitySpec(),
         description="whether routers keep their order; needs two experiments, else left out",
+    )
+    claims: ClaimsSpec | None = Field(
+        None, description="statements put to the test, on published data and on this run"
     )
 
     @field_validator("experiments", mode="before")

@@ -67,6 +67,25 @@ def test_unusable_texts_are_refused_before_training(fresh, content, line):
     assert line in said
 
 
+def test_every_claim_that_cannot_be_tried_is_named_before_any_job(fresh):
+    fresh.replace("config/claims.yaml", "tables: [larger_scale]", "tables: [larger_scales]")
+    fresh.replace("config/claims.yaml", "lowest(peak_memory_bytes,", "lowest(peak_memory,")
+    said = refused(fresh)
+    assert "claims.C003-09.published: unknown name 'larger_scales'; did you mean" in said
+    assert "claims.C000-18.here: table 'parallel': column: unknown name 'peak_memory'" in said
+    fresh.replace("config/claims.yaml", "ordered(val_ppl,", "eval(val_ppl,")
+    said = refused(fresh)
+    assert "claims.C003-11.here.holds: 'eval' gives no predicate here" in said
+    assert "Traceback" not in said
+
+
+def test_a_published_file_that_was_edited_is_refused_before_any_job(fresh):
+    fresh.replace("resources/published/unified.csv", "5.498171599204365", "5.4")
+    said = refused(fresh)
+    assert "unified.csv is not the file whose sha256 stands in SHA256SUMS" in said
+    assert "Traceback" not in said
+
+
 def test_a_missing_text_is_refused(fresh):
     assert "nowhere.txt" in refused(fresh, *text_corpus("nowhere.txt"))
 

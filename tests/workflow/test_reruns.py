@@ -13,6 +13,7 @@ FIGURES = {
     ),
     "subword": ("frontier", "overlay"),
     "rank_stability": ("rank_stability",),
+    "claims": ("verdicts",),
     "capacity": ("drop_rate", "tokens_per_s"),
     "specialisation": (
         "expert_load",
@@ -41,6 +42,8 @@ DOWNSTREAM = {
     ("compare_published", "experiment=unified"),
     ("rank_routers", ""),
     ("write_rank_stability_findings", ""),
+    ("judge_claims", ""),
+    ("write_claims_findings", ""),
     ("describe_environment", ""),
 }
 

@@ -115,3 +115,14 @@ def test_orders_of_routers_are_compared_between_all_conditions(smoke_run):
     assert (stability["num_routers"] == 4).all()
     page = (smoke_run / "results/report/rank_stability_findings.rst").read_text()
     assert "The same order of routers everywhere" in page
+
+
+def test_every_claim_has_a_verdict_on_published_data_and_on_this_run(smoke_run):
+    claims = pd.read_csv(smoke_run / "results/tables/claims.csv")
+    verdicts = claims.pivot(index="id", columns="data", values="verdict")
+    assert len(verdicts) >= 80
+    assert verdicts.notna().all().all()
+    assert verdicts.loc["C003-11", "published"] == "refuted"
+    assert (verdicts["here"] != "not testable here").any()
+    page = (smoke_run / "results/report/claims_findings.html").read_text()
+    assert all(key in page for key in verdicts.index)
