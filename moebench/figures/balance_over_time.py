@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from moebench.figures import style
 from moebench.figures.base import ArmFigure, Tables, highest
 from moebench.figures.notes import join, write_below
-from moebench.figures.overlay import bands, factors
+from moebench.figures.smoothing import bands, factors
 
 PANELS = {
     "max_vio_routed": "largest load over\nthe mean, less 1",

@@ -13,8 +13,6 @@ from moebench.figures.base import ArmFigure, Tables, rows
 from moebench.figures.labelling import Label, place
 from moebench.figures.notes import join, write_below
 
-UNSURE = (0.05, 0.95)  # membership of the frontier is open between these probabilities
-
 
 class Frontier(ArmFigure):
     """One marker per router and capacity factor, with intervals both ways."""
@@ -58,7 +56,7 @@ class Frontier(ArmFigure):
         unsure = [
             f"{_name(each)} ({each.p_on_frontier:.2f})"
             for each in rows(cells)
-            if is_unsure(each.p_on_frontier)
+            if style.is_unsure(each.p_on_frontier)
         ]
         text = [
             "Held-out perplexity against training speed, a marker per router and capacity factor.",
@@ -128,7 +126,7 @@ def _marker(axes: Axes, each: Any, cells: pd.DataFrame) -> None:
     axes.plot(
         each.tokens_per_s, each.ppl, ls="", ms=size, zorder=3, gid=f"cell {_name(each)}", **look
     )
-    if is_unsure(each.p_on_frontier):
+    if style.is_unsure(each.p_on_frontier):
         axes.plot(each.tokens_per_s, each.ppl, **_ring(size + 9), zorder=2, gid="unsure")
 
 
@@ -141,18 +139,13 @@ def _size(capacity_factor: float, cells: pd.DataFrame) -> float:
     return 8.5 if capacity_factor not in factors else 7 + 2.5 * factors.index(capacity_factor)
 
 
-def is_unsure(p_on_frontier: float) -> bool:
-    """Whether the measurement leaves open if an arm is on the frontier."""
-    return UNSURE[0] < p_on_frontier < UNSURE[1]
-
-
 def _name(each: Any) -> str:
     return style.cell(each.router, each.capacity_factor)
 
 
 def _label(each: Any) -> Label:
     """What is written beside a marker, clear of its intervals."""
-    probability = f" (p={each.p_on_frontier:.2f})" if is_unsure(each.p_on_frontier) else ""
+    probability = f" (p={each.p_on_frontier:.2f})" if style.is_unsure(each.p_on_frontier) else ""
     level = (each.train_tokens_per_s_low, each.train_tokens_per_s_high)
     upright = (each.ppl_low, each.ppl_high)
     return Label(
@@ -181,7 +174,7 @@ def _legend(cells: pd.DataFrame) -> list[Line2D]:
     handles.append(
         Line2D([], [], color=style.FRONTIER, ls=(0, (6, 3)), label="Pareto frontier, causal arms")
     )
-    if any(is_unsure(each.p_on_frontier) for each in rows(cells)):
+    if any(style.is_unsure(each.p_on_frontier) for each in rows(cells)):
         handles.append(Line2D([], [], **_ring(12), label="may or may not be on it (p)"))
     return handles
 

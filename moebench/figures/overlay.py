@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from moebench.figures import style
 from moebench.figures.base import ArmFigure, Tables, lowest
 from moebench.figures.notes import join, write_below
-from moebench.figures.smoothing import FIRST_SHOWN, smoothing_steps
+from moebench.figures.smoothing import FIRST_SHOWN, bands, factors, smoothing_steps
 
 PANELS = {
     "train_loss_nats": "training loss\nin nats",
@@ -79,19 +79,6 @@ def smoothed(curves: pd.DataFrame) -> pd.DataFrame:
     result["value"] = result["value"].astype(float)
     result.loc[means.index, "value"] = means
     return result
-
-
-def bands(curves: pd.DataFrame, quantity: str, factor: float) -> pd.DataFrame:
-    """Mean, lowest and highest seed at each step: of a capacity factor, and of dense networks."""
-    here = curves["capacity_factor"].isna() | (curves["capacity_factor"] == factor)
-    chosen = curves[here & (curves["quantity"] == quantity)]
-    return chosen.groupby(["router", "step"])["value"].agg(["mean", "min", "max"]).reset_index()
-
-
-def factors(curves: pd.DataFrame) -> list[float]:
-    """Capacity factors, a column for each; one column without a name for dense networks alone."""
-    found = sorted(curves["capacity_factor"].dropna().unique())
-    return found or [float("nan")]
 
 
 def _panel(axes: Axes, chosen: pd.DataFrame) -> None:

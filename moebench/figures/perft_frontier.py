@@ -11,7 +11,6 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from moebench.figures import adapters, style
 from moebench.figures.base import Figure, Tables, rows
-from moebench.figures.frontier import is_unsure
 from moebench.figures.labelling import Label, place
 from moebench.figures.notes import join, write_below
 
@@ -126,7 +125,7 @@ def unsure(arms: pd.DataFrame, name: str) -> list[str]:
     return [
         f"{adapters.short(each)} ({probability:.2f})"
         for each in rows(arms)
-        if is_unsure(probability := getattr(each, f"p_on_frontier_{name}"))
+        if style.is_unsure(probability := getattr(each, f"p_on_frontier_{name}"))
     ]
 
 
@@ -194,7 +193,7 @@ def _arrow(axes: Axes, right: Any, wrong: Any, name: str) -> None:
 def _label(each: Any, name: str) -> Label:
     low, high = getattr(each, f"{name}_low"), getattr(each, f"{name}_high")
     probability = getattr(each, f"p_on_frontier_{name}")
-    told = f" (p={probability:.2f})" if is_unsure(probability) else ""
+    told = f" (p={probability:.2f})" if style.is_unsure(probability) else ""
     colour = style.darkened(adapters.look(each.variant).colour)
     upright = None if np.isnan(low) else (low, high)
     text = adapters.short(each) + told

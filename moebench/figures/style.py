@@ -37,6 +37,7 @@ NOTE_SIZE = 9.5
 INK = "#222222"
 CLEAR = [patheffects.withStroke(linewidth=3, foreground="white")]  # text over lines
 FRONTIER = "#9a9a9a"
+UNSURE = (0.05, 0.95)  # membership of the frontier is open between these probabilities
 PNG_DPI = 200
 WIDTH_IN = 900 / 96  # a browser shows 96 pixels of an SVG to the inch: 900 pixels
 
@@ -153,3 +154,8 @@ def lightness(colour: str) -> float:
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     luminance = sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
     return float(116 * luminance ** (1 / 3) - 16 if luminance > 0.008856 else 903.3 * luminance)
+
+
+def is_unsure(p_on_frontier: float) -> bool:
+    """Whether the measurement leaves open if an arm is on the frontier."""
+    return UNSURE[0] < p_on_frontier < UNSURE[1]

@@ -174,7 +174,8 @@ class Watch:
         elif message is not None and "address" in message:
             self._address = json.dumps(message).encode() + b"\n"
             for line in self._lines.values():
-                line.sendall(self._address)
+                with contextlib.suppress(OSError):  # of a rank that has gone
+                    line.sendall(self._address)
 
     def _accept(self) -> None:
         while True:
@@ -186,10 +187,9 @@ class Watch:
 
     def _read(self, line: socket.socket) -> None:
         """Pass on what one rank says, until it goes."""
-        with contextlib.suppress(OSError), line.makefile() as messages:
+        with contextlib.suppress(OSError), line, line.makefile() as messages:
             first = json.loads(messages.readline() or "{}")
             if first.get("password") != self.password:
-                line.close()
                 return
             rank = int(first["rank"])
             self._lines[rank] = line

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from moebench.figures import style
-from moebench.figures.frontier import is_unsure
 from moebench.figures.notes import join
 from moebench.report import arms, comparisons, rst
 
@@ -126,7 +125,7 @@ def frontier(summary: pd.DataFrame) -> list[str]:
     open_ones = [
         f"{arms.name(each)} ({each['p_on_frontier']:.2f})"
         for each in each_arm
-        if is_unsure(each["p_on_frontier"])
+        if style.is_unsure(each["p_on_frontier"])
     ]
     if open_ones:
         sentences.append(

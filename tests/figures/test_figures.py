@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import synthetic
 
-from moebench.figures import base, overlay, style
+from moebench.figures import base, overlay, smoothing, style
 from moebench.figures.frontier import Frontier, measured, vertices
 from moebench.figures.gate_balance import GateBalance
 from moebench.figures.load_vs_ppl import LoadVsPpl
@@ -85,7 +85,7 @@ def test_overlay_has_a_column_per_capacity_factor_and_a_line_per_router(tables):
 
 def test_overlay_bands_reach_from_the_lowest_to_the_highest_seed(tables):
     curves = tables["curves"]
-    band = overlay.bands(curves, "val_ppl", 1.25)
+    band = smoothing.bands(curves, "val_ppl", 1.25)
     here = band[(band["router"] == "softk") & (band["step"] == 300)].iloc[0]
     seeds = curves[
         (curves["router"] == "softk")

@@ -1,3 +1,4 @@
+import ast
 import json
 import re
 import shutil
@@ -117,3 +118,13 @@ def test_a_table_with_nothing_measured_can_be_drawn_and_says_so(tables, name):
     base.render(figure, tables)
     if name not in ("overlay", "balance_over_time"):  # which draw other tables too
         assert re.search("Not .*drawn", figure.caption(tables))
+
+
+def test_no_figure_imports_another_so_that_editing_one_redraws_it_alone():
+    figures = set(registry.names("figures"))
+    for name in figures:
+        tree = ast.parse((registry.ROOT / "figures" / f"{name}.py").read_text())
+        froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        modules = {node.module.rpartition(".")[2] for node in froms}
+        modules |= {each.name for node in froms for each in node.names}
+        assert not modules & figures, name
