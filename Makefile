@@ -9,7 +9,7 @@ PYTEST := $(RUN) pytest --numprocesses=auto
 # Python compiles what it imports; to compile all of it beforehand takes longer than anything else.
 PIP := --quiet --disable-pip-version-check --no-compile
 
-.PHONY: all test check style types imports plan report lock clean
+.PHONY: all test check style types imports plan fast report lock clean
 
 all: $(READY)  ## measure, tabulate and draw everything that config/config.yaml asks for
 	@echo "make all: running the workflow; results appear in results/"
@@ -20,9 +20,8 @@ test: check  ## every check, also the slow ones
 	@$(PYTEST) -m "slow and not gpu" -rs
 
 check: $(READY)  ## what to run before every commit
-	@echo "make check: format, lint, types, imports, plan, fast tests"
-	@$(MAKE) --no-print-directory --jobs --output-sync=target style types imports plan
-	@$(PYTEST) -m "not slow and not gpu" -rs
+	@echo "make check: format, lint, types, imports, plan and fast tests, side by side"
+	@$(MAKE) --no-print-directory --jobs fast style types imports plan
 
 style:
 	@$(RUN) ruff format --check --quiet .
@@ -34,6 +33,9 @@ types:
 
 imports:
 	@$(RUN) lint-imports --no-logo
+
+fast:
+	@$(PYTEST) -m "not slow and not gpu" -rs
 
 plan:
 	@$(RUN) snakemake --lint

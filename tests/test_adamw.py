@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 import torch
 
 from moebench.adamw import AdamW
@@ -41,6 +42,7 @@ def test_steps_are_those_of_torch_to_the_last_bit():
     assert torch.equal(trained(AdamW), trained(torch.optim.AdamW))
 
 
+@pytest.mark.slow
 def test_a_step_does_not_load_the_compiler():
     run = subprocess.run([sys.executable, "-c", TRAINING], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

@@ -71,12 +71,14 @@ def test_all_claims_of_the_four_documents_are_in_the_ledger(found):
     assert {key for key in found.claims if key.startswith("C")} == set(by_hand())
 
 
+@pytest.mark.slow
 def test_verdicts_on_published_data_are_those_by_hand_or_their_difference_is_explained(judged):
     ours = judged.xs("published", level="data")["verdict"]
     differing = {key: ours[key] for key, other in by_hand().items() if ours[key] != other}
     assert differing == explained()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "verdict", "num_refuted"),
     [("C000-20", "refuted", 4), ("C001-02", "supported", 0), ("C002-11", "refuted", 1)],

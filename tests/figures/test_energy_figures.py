@@ -137,6 +137,7 @@ def test_crossovers_found_here_stand_beside_the_published_ones(with_meter, witho
     assert all("time alone" in text.get_text() for text in right.get_yticklabels())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verdict", ["none", "throughout", "tie", "undecided", "unreplicated"])
 def test_a_crossover_that_is_no_number_is_written_in_words(without_meter, verdict):
     table = without_meter["crossover"].assign(verdict=verdict, crossover_params=float("nan"))

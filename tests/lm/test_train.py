@@ -98,6 +98,7 @@ def test_a_run_killed_at_random_moments_ends_with_bit_identical_losses(tmp_path)
     assert torch.load(disturbed / "rows.pt") == torch.load(undisturbed / "rows.pt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["code", "spec", "text", "tokenizer"])
 def test_a_checkpoint_of_another_run_is_not_gone_on_from(change, tmp_path, capsys):
     spec, tokens, code = run_spec(training={"checkpoint_every": 5}), learnable_tokens(), "test"

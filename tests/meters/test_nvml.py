@@ -130,6 +130,7 @@ def test_net_energy_is_less_by_what_idling_takes(answers, name):
     assert gross_j - net_j == pytest.approx(idle_j, rel=0.005)
 
 
+@pytest.mark.slow
 def test_the_error_that_is_claimed_covers_the_one_that_is_made(answers):
     for name in ("normal", "quick counter", "square wave"):
         energy, true_j = answers[name]["account"]["gpu"], answers[name]["true_j"]
@@ -142,6 +143,7 @@ def test_the_update_period_is_found_by_looking(answers):
         assert domain["update_s"] == pytest.approx(update_s, rel=0.06)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOTHING)
 def test_what_cannot_be_measured_is_null_with_the_reason_and_the_remedy(answers, name):
     if name == "library" and ctypes.util.find_library("nvidia-ml"):
