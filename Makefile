@@ -6,8 +6,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PYTEST := $(RUN) pytest --numprocesses=auto
-# Python compiles what it imports; to compile all of it beforehand takes longer than anything else.
-PIP := --quiet --disable-pip-version-check --no-compile
+PIP := --quiet --disable-pip-version-check
 
 .PHONY: all test check style types imports plan fast report lock clean
 
