@@ -11,6 +11,8 @@ from moebench.analysis.energy.boundaries import LABELS
 from moebench.figures import base, networks, style
 from tests.analysis.energy.windows import REASON, estimate, tables_of, windows
 
+pytestmark = pytest.mark.slow
+
 WITH_JOULES = ["inferences_per_joule", "power"]
 ALL = [*WITH_JOULES, "inferences_per_s", "crossover_boundaries", "energy_batch", "roofline"]
 

@@ -9,6 +9,8 @@ from moebench.report import energy, energy_sentences, rst
 from tests.analysis.energy.windows import REASON, estimate, tables_of, windows
 from tests.joules import A_JOULE, outside_quarantine
 
+pytestmark = pytest.mark.slow
+
 
 def as_written(tables):
     return {

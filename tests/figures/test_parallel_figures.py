@@ -20,6 +20,8 @@ from moebench.figures.throughput_by_ranks import ThroughputByRanks
 from moebench.figures.time_split import TimeSplit
 from tests.analysis.parallel import truth
 
+pytestmark = pytest.mark.slow
+
 TABLES = {"parallel", "regimes", "borders", "predictions"}
 NAMES = [
     name

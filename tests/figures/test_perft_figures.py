@@ -21,6 +21,8 @@ from moebench.report import perft
 from tests.analysis.perft.synthetic import ARMS, BASE_NATS, SEEDS, rows
 from tests.specs import ROOT
 
+pytestmark = pytest.mark.slow
+
 FIGURES = (PerftFrontier, PerftCurves, PerftPublished)
 
 
