@@ -128,7 +128,10 @@ def _combined(
 
 
 def _interval(gap: Array) -> tuple[float, float, float]:
-    """Point, and the 95 % interval of the draws around it; without draws, the point alone."""
+    """Point, and the 95 % interval of the draws around it; without draws, the point alone.
+
+    Where the middle 95 % of the draws lie beside the point, the interval is widened to hold it.
+    """
     point, draws = float(gap[0]), gap[1:]
     if not len(draws):
         return point, point, point
