@@ -142,6 +142,14 @@ def test_ranks_that_say_goodbye_are_done(watched):
     assert over_two.death is None
 
 
+def test_the_line_of_a_rank_that_has_gone_is_closed_at_once(watched):
+    _, rank = watched
+    line = rank(0)
+    line.say(done=True)
+    line.socket.shutdown(socket.SHUT_WR)
+    assert line.messages.read() == ""  # ends when the other end is closed, or fails after a while
+
+
 def test_strangers_are_not_ranks(watched, monkeypatch):
     monkeypatch.setattr(watch, "_GRACE_S", 0.2)
     over_two, rank = watched
