@@ -19,6 +19,7 @@ report: "report/workflow.rst"
 
 include: "rules/inputs.smk"
 include: "rules/perft_inputs.smk"
+include: "rules/cluster_inputs.smk"
 
 
 try:
