@@ -8,7 +8,7 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PYTEST := $(RUN) pytest --numprocesses=auto
 PIP := --quiet --disable-pip-version-check
 
-.PHONY: all test check style types imports plan fast report lock clean
+.PHONY: all test check style types imports plan fast report recover lock clean
 
 all: $(READY)  ## measure, tabulate and draw everything that config/config.yaml asks for
 	@echo "make all: running the workflow; results appear in results/"
@@ -46,6 +46,11 @@ report: $(READY)  ## report.html, from finished results
 	@$(RUN) snakemake --report report.html > results/logs/report.log 2>&1 || { \
 	  cat results/logs/report.log; exit 1; }
 	@! grep WARNING results/logs/report.log
+
+recover: $(READY)  ## the way back after Snakemake was killed; CANCEL=1 ends its Slurm jobs
+	@$(RUN) python -m moebench.recover $(if $(CANCEL),--cancel)
+	@$(RUN) snakemake --unlock
+	@echo "now run the same command as before, with --rerun-incomplete"
 
 lock: $(READY)  ## resolve every version anew
 	@$(RUN) python envs/lock.py
