@@ -1,20 +1,17 @@
-"""Half a second a step for longer than the first attempt may take; SIGTERM leaves a checkpoint."""
+"""Work without end until SIGTERM leaves a checkpoint; the next attempt goes on from there."""
 
+import itertools
 import time
 from pathlib import Path
 
 from moebench import termination
 
-NUM_STEPS = 120
-
 checkpoint = Path("over_time.checkpoint")
-steps = checkpoint.read_text().splitlines() if checkpoint.exists() else []
-resumed_after = len(steps)
-with termination.noticed() as is_to_end:
-    while len(steps) < NUM_STEPS:
-        time.sleep(0.5)
-        steps.append(str(len(steps) + 1))
-        if is_to_end():
-            checkpoint.write_text("\n".join(steps))
-            raise termination.stopped(len(steps), NUM_STEPS)
-Path(snakemake.output[0]).write_text(f"{resumed_after} {len(steps)} {len(set(steps))}\n")
+if not checkpoint.exists():
+    with termination.noticed() as is_to_end:
+        for step in itertools.count(1):
+            time.sleep(0.5)
+            if is_to_end():
+                checkpoint.write_text(str(step))
+                raise termination.stopped(step, step + 1)
+Path(snakemake.output[0]).write_text(checkpoint.read_text())

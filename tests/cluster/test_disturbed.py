@@ -1,0 +1,126 @@
+"""The workflow on a Slurm, killed in its midst and left by its queue, and one left in peace."""
+
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from moebench import records
+from tests.cluster.conftest import OVERLAY, finish
+from tests.specs import ROOT
+from tests.workflow.conftest import copy_of_repository
+
+pytestmark = pytest.mark.slow
+
+RANKS = [
+    f"results/runs/parallel/sweeps/parallel_ranks/ranks={ranks}/rows.jsonl" for ranks in (2, 4)
+]
+TARGETS = ["results/tables/pair.csv", *RANKS]
+COMPUTED = ["comm_bytes", "comm_calls", "predicted_weights_bytes", "predicted_activations_bytes"]
+
+
+def run(program, *arguments, folder, environ):
+    return subprocess.run(
+        [sys.executable, "-m", program, *arguments],
+        cwd=folder,
+        env={**environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def killed(slurm, repository):
+    """A folder whose Snakemake was killed while its jobs were queued and running."""
+    folder = repository.folder
+    process = slurm.snakemake(folder, *TARGETS, *OVERLAY)
+    slurm.wait_for(lambda: any("rule_train_router" in what for what in slurm.jobs(folder)), process)
+    process.kill()
+    process.wait()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def refused(slurm, killed):
+    """What a second Snakemake says in the folder that the first has locked."""
+    return run("snakemake", "--profile", "slurm", *OVERLAY, folder=killed, environ=slurm.environ)
+
+
+@pytest.fixture(scope="module")
+def recovered(slurm, killed, refused):
+    """What the program for killed workflows says there; afterwards the folder is unlocked."""
+    said = run("moebench.recover", "--cancel", folder=killed, environ=slurm.environ)
+    unlocked = run("snakemake", "--unlock", folder=killed, environ=slurm.environ)
+    assert unlocked.returncode == 0, unlocked.stdout
+    return said
+
+
+@pytest.fixture(scope="module")
+def finished(slurm, killed, recovered):
+    """The folder after a second start, during which the controller of the queue was restarted."""
+    cancelled = {number for number, _ in slurm.jobs(killed).values()}
+    process = slurm.snakemake(killed, *TARGETS, *OVERLAY)
+
+    def runs_anew():
+        jobs = slurm.jobs(killed).values()
+        return any(state == "RUNNING" and number not in cancelled for number, state in jobs)
+
+    slurm.wait_for(runs_anew, process)
+    slurm.restart_controller()
+    finish(process, killed)
+    return killed
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory, repository):
+    """The same, undisturbed on this machine."""
+    copy = copy_of_repository(tmp_path_factory.mktemp("local"))
+    done = run(
+        "snakemake", "--cores", "2", *TARGETS, *OVERLAY, folder=copy.folder, environ=os.environ
+    )
+    assert done.returncode == 0, done.stdout
+    return copy.folder
+
+
+def test_a_second_snakemake_is_refused(refused):
+    assert refused.returncode != 0
+    assert "Directory cannot be locked" in refused.stdout
+
+
+def test_jobs_that_outlived_a_killed_snakemake_are_named_and_ended(slurm, killed, recovered):
+    assert recovered.returncode == 0, recovered.stdout
+    assert "train_router_wildcards_pair_softk_seed=0" in recovered.stdout
+    assert "; 0 left" in recovered.stdout
+
+
+def deterministic(folder):
+    """The table of training, without times and memory."""
+    table = pd.read_csv(folder / "results/tables/pair.csv")
+    return table[[name for name in table if not name.endswith(("_s", "_bytes"))]]
+
+
+def test_tables_of_disturbed_training_are_those_of_this_machine(finished, local):
+    assert {"val_nll_nats", "drop_rate"} <= set(deterministic(local))
+    pd.testing.assert_frame_equal(deterministic(finished), deterministic(local), check_exact=True)
+
+
+@pytest.mark.parametrize("path", RANKS)
+def test_ranks_started_by_srun_send_what_those_of_mpiexec_do(path, finished, local):
+    def facts(folder):
+        return [
+            (row.kind, row.spec, *(row.values.get(name) for name in COMPUTED))
+            for row in records.read([folder / path])
+        ]
+
+    assert facts(finished) == facts(local)
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_a_job_of_ranks_is_given_as_many_tasks(ranks, slurm, finished):
+    number, _ = slurm.jobs(finished)[f"rule_sweep_layouts_wildcards_parallel_ranks_{ranks}"]
+    assert f"NumTasks={ranks} " in slurm.ask("scontrol", "show", "job", number, "--oneliner")
+    rows = records.read([finished / RANKS[ranks // 2 - 1]])
+    assert {row.setting["world_size"] for row in rows} == {ranks}
