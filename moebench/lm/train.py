@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from moebench import machine, provenance, termination
+from moebench import machine, provenance, records, termination
 from moebench.analysis.rates import perplexity
 from moebench.lm import weights
 from moebench.lm.data import Tokens
@@ -156,10 +156,8 @@ def _resume(trainer: Trainer, checkpoint: Path, identity: str) -> Progress:
 
 def _save(trainer: Trainer, progress: Progress, checkpoint: Path, identity: str) -> None:
     """Write the checkpoint; a kill at any moment leaves the old or the new one, whole."""
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    partial = checkpoint.with_name(checkpoint.name + ".part")
-    torch.save({"identity": identity, "trainer": trainer.state(), **vars(progress)}, partial)
-    partial.replace(checkpoint)
+    with records.whole(checkpoint) as file:
+        torch.save({"identity": identity, "trainer": trainer.state(), **vars(progress)}, file)
 
 
 def _shown(progress: Progress, spec: RunSpec) -> Iterable[int]:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from moebench import termination
+from moebench import records, termination
 from moebench.setting import Setting
 
 Values = dict[str, Any]
@@ -144,10 +144,8 @@ def _resume(learner: Learner, plan: Plan) -> Progress:
 
 def _save(learner: Learner, progress: Progress, plan: Plan) -> None:
     """Write the checkpoint; a kill at any moment leaves the old or the new one, whole."""
-    plan.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    partial = plan.checkpoint.with_name(plan.checkpoint.name + ".part")
-    torch.save({"identity": plan.identity, "learner": learner.state(), **vars(progress)}, partial)
-    partial.replace(plan.checkpoint)
+    with records.whole(plan.checkpoint) as file:
+        torch.save({"identity": plan.identity, "learner": learner.state(), **vars(progress)}, file)
 
 
 def _on_host(values: Values, plan: Plan) -> Values:
