@@ -8,11 +8,13 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PYTEST := $(RUN) pytest --numprocesses=auto
 PIP := --quiet --disable-pip-version-check
 
-.PHONY: all test check style types imports plan fast report recover lock clean
+.PHONY: all install test check style types imports plan fast report recover lock clean
 
 all: $(READY)  ## measure, tabulate and draw everything that config/config.yaml asks for
 	@echo "make all: running the workflow; results appear in results/"
 	@$(RUN) snakemake --quiet rules host reason --rerun-incomplete --cores $(CORES) all
+
+install: $(READY)  ## the locked versions, into .venv
 
 test: check  ## every check, also the slow ones
 	@echo "make test: slow tests, the whole workflow at smoke size, its report"
