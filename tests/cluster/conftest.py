@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.specs import ROOT
@@ -56,10 +56,12 @@ class Slurm:
             time.sleep(0.3)
 
     def restart_controller(self):
-        """Kill the daemon that keeps the queue, and start it again from what it has saved."""
+        """End the daemon that keeps the queue, and start it again from what it has saved."""
         own = self.folder / "run/slurmctld.pid"
-        os.kill(int(own.read_text()), signal.SIGKILL)
-        time.sleep(2)
+        before = psutil.Process(int(own.read_text()))
+        before.terminate()
+        while before.is_running() and before.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.1)
         with open(self.folder / "log/slurmctld.again.out", "wb") as log:
             daemon = subprocess.Popen(
                 ["slurmctld", "-D"],
@@ -144,7 +146,7 @@ def faults(slurm, tmp_path_factory):
     folder = tmp_path_factory.mktemp("faults").resolve()
     shutil.copytree(ROOT / "tests/cluster/faults", folder, dirs_exist_ok=True)
     shutil.copytree(ROOT / "slurm", folder / "slurm")
-    process = slurm.snakemake(folder, "--retries", "3")
+    process = slurm.snakemake(folder)
     slurm.wait_for((folder / "waiting").exists, process)
     slurm.ask("scancel", slurm.jobs(folder)["rule_cancelled"][0])
     yield folder, process
