@@ -40,7 +40,7 @@ class Slurm:
         return done.stdout
 
     def jobs(self, folder):
-        """Number and state of the jobs of a folder, by comment; finished ones too."""
+        """Number and state of the newest job of each comment of a folder; finished ones too."""
         lines = self.ask("squeue", "--noheader", "--states=all", "--format=%A|%T|%Z|%k")
         told = [line.split("|", 3) for line in lines.splitlines()]
         return {

@@ -13,9 +13,7 @@ from tests.workflow.conftest import copy_of_repository
 
 pytestmark = pytest.mark.slow
 
-RANKS = [
-    f"results/runs/parallel/sweeps/parallel_ranks/ranks={ranks}/rows.jsonl" for ranks in (2, 4)
-]
+RANKS = [f"results/runs/parallel/layouts/ranks={ranks}/rows.jsonl" for ranks in (2, 4)]
 TRAINED = [f"results/runs/pair/{router}_seed=0/rows.jsonl" for router in ("hash", "softk")]
 TARGETS = [*TRAINED, *RANKS]
 VOLATILE = {"wall_s", "peak_resident_bytes", "peak_allocated_bytes"}
@@ -122,7 +120,7 @@ def test_ranks_started_by_srun_send_what_those_of_mpiexec_do(path, finished, loc
 
 @pytest.mark.parametrize("ranks", [2, 4])
 def test_a_job_of_ranks_is_given_as_many_tasks(ranks, slurm, finished):
-    number, _ = slurm.jobs(finished)[f"rule_sweep_layouts_wildcards_parallel_ranks_{ranks}"]
+    number, _ = slurm.jobs(finished)[f"rule_sweep_layouts_wildcards_{ranks}"]
     assert f"NumTasks={ranks} " in slurm.ask("scontrol", "show", "job", number, "--oneliner")
     rows = records.read([finished / RANKS[ranks // 2 - 1]])
     assert {row.setting["world_size"] for row in rows} == {ranks}
