@@ -89,21 +89,28 @@ def costs(planned: Sequence[Job], to_do: Iterable[Job], folder: Path) -> list[Co
     found = []
     for rule in dict.fromkeys(job.rule for job in planned):
         ours = [job for job in planned if job.rule == rule]
-        found.append(_cost(rule, ours, [job for job in ours if job.outputs not in waiting], folder))
+        found.append(_cost(rule, ours, [job for job in ours if job.outputs in waiting], folder))
     return found
 
 
-def _cost(rule: str, ours: Sequence[Job], done: Sequence[Job], folder: Path) -> Cost:
-    taken = {job: _taken_s(folder / job.benchmark) for job in done if job.benchmark is not None}
+def _cost(rule: str, ours: Sequence[Job], to_do: Sequence[Job], folder: Path) -> Cost:
+    done = [job for job in ours if job not in to_do]
+    taken = {
+        job: _taken_s(folder / job.benchmark)
+        for job in done
+        if job.benchmark is not None and (folder / job.benchmark).is_file()
+    }
     written = {
-        job: float(sum((folder / path).stat().st_size for path in job.outputs)) for job in done
+        job: float(sum((folder / path).stat().st_size for path in job.outputs))
+        for job in done
+        if all((folder / path).is_file() for path in job.outputs)
     }
     job_s = _known_or(taken, lambda job: job.limit_s if job.benchmark else 0.0)
     disk_bytes = _known_or(written, lambda job: job.declared_bytes)
     return Cost(
         rule=rule,
         num_jobs=len(ours),
-        num_to_do=len(ours) - len(done),
+        num_to_do=len(to_do),
         job_s=sum(map(job_s, ours)),
         core_s=sum(job.num_cores * job_s(job) for job in ours),
         gpu_s=sum(job.num_gpus * job_s(job) for job in ours),

@@ -20,7 +20,7 @@ STARTER = ROOT.parent / "shared/tools/slurm-single-node"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 PACKAGES = ("slurm-wlm", "munge")
 SYSTEM = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-LIMIT_S = 240
+LIMIT_S = 600
 OVERLAY = ("--configfile", "config/smoke.yaml", "tests/cluster/overlay.yaml")
 
 
