@@ -30,7 +30,7 @@ class Slurm:
 
     folder: Path
     environ: dict[str, str]
-    restarted: list[subprocess.Popen]
+    started: list[subprocess.Popen]
 
     def ask(self, *command):
         """Output of one of its programs."""
@@ -72,19 +72,21 @@ class Slurm:
                 start_new_session=True,
             )
         own.write_text(f"{daemon.pid}\n")
-        self.restarted.append(daemon)
+        self.started.append(daemon)
 
     def snakemake(self, folder, *arguments):
         """Start Snakemake with the profile in a folder; its output goes to a file there."""
         soon = ("--slurm-init-seconds-before-status-checks", "2")
         with open(folder / "snakemake.log", "ab") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "snakemake", "--profile", "slurm", *soon, *arguments],
                 cwd=folder,
                 env={**self.environ, "PYTHONPATH": str(ROOT)},
                 stdout=log,
                 stderr=log,
             )
+        self.started.append(process)
+        return process
 
 
 def finish(process, folder):
@@ -132,11 +134,12 @@ def slurm():
     started = subprocess.run([STARTER, "start"], env=environ, capture_output=True, text=True)
     assert started.returncode == 0, started.stderr
     environ |= {"SLURM_CONF": f"{folder}/etc/slurm.conf", "PATH": f"{folder}/bin:{SYSTEM}"}
-    here = Slurm(folder, environ, restarted=[])
+    here = Slurm(folder, environ, started=[])
     yield here
     subprocess.run([STARTER, "stop"], env=environ, check=True, capture_output=True)
-    for daemon in here.restarted:
-        daemon.wait()
+    for process in here.started:
+        process.kill()
+        process.wait()
     shutil.rmtree(folder)
 
 
@@ -149,10 +152,7 @@ def faults(slurm, tmp_path_factory):
     process = slurm.snakemake(folder)
     slurm.wait_for((folder / "waiting").exists, process)
     slurm.ask("scancel", slurm.jobs(folder)["rule_cancelled"][0])
-    yield folder, process
-    if process.poll() is None:
-        process.kill()
-        process.wait()
+    return folder, process
 
 
 @pytest.fixture(scope="session")
