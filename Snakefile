@@ -19,6 +19,7 @@ report: "report/workflow.rst"
 
 include: "rules/inputs.smk"
 include: "rules/perft_inputs.smk"
+include: "rules/certify_inputs.smk"
 
 
 try:
@@ -68,6 +69,11 @@ include: "rules/energy.smk"
 include: "rules/energy_analysis.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+
+
+if certificates():
+
+    include: "rules/certify.smk"
 
 
 if CONFIG.capacity:
@@ -120,5 +126,9 @@ rule all:
             for name in ("anchors", "published")
             if CONFIG.parallel
         ],
-        [table_of(name, name) for name in ("capacity",) if getattr(CONFIG, name)],
+        [
+            table_of(name, name)
+            for name in ("capacity", "certificates")
+            if getattr(CONFIG, name)
+        ],
         "results/report/environment.html",

@@ -56,12 +56,13 @@ class Slots:
     def _of_sequences(self, router: Router, logits_TG: Tensor, token_id_BS: Tensor) -> Choice:
         B, S = token_id_BS.shape
         capacity = self.capacity(router, S)
-        requested = joined(
-            [
-                router(logits_SG, ids_S[None], capacity)
-                for logits_SG, ids_S in zip(logits_TG.split(S), token_id_BS, strict=True)
-            ]
-        )
+        if router.is_token_local:  # then it is the same whoever else is there
+            requested = router(logits_TG, token_id_BS, capacity)
+        else:
+            parts = zip(logits_TG.split(S), token_id_BS, strict=True)
+            requested = joined(
+                [router(logits_SG, ids_S[None], capacity) for logits_SG, ids_S in parts]
+            )
         # An expert of one sequence and the same expert of another are two, each with its slots.
         E = requested.num_experts
         sequence_M = requested.token_N // S
