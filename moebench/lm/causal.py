@@ -184,7 +184,8 @@ def chosen_by(model: LanguageModel, slots: Sequence[Slots]) -> Iterator[None]:
 
 def every_candidate(router: Router, logits_TG: Tensor, token_id_BS: Tensor) -> Routing:
     """The assignments of a router whose experts have room for all."""
-    return router(logits_TG, token_id_BS, len(logits_TG))
+    candidates: Routing = router(logits_TG, token_id_BS, len(logits_TG))
+    return candidates
 
 
 def dense(routing: Routing) -> Tensor:

@@ -41,7 +41,7 @@ def add(arms: pd.DataFrame, certificates: pd.DataFrame | None) -> None:
         arms["certified"] = pd.array([None] * len(arms), dtype="str")
         return
     found = dict(zip(certificates["certificate"], certificates["found"], strict=True))
-    classes = []
+    classes: list[str | None] = []
     for arm in arms.to_dict("records"):
         if arm["router"] in BASELINES:
             classes.append(None)

@@ -13,8 +13,8 @@ PROBES = ("future", "mates", "past")
 
 def _follows(table: pd.DataFrame) -> "pd.Series[bool]":
     """Whether each class is the one that its readings show."""
-    expected = [verdict.found(row) for row in table.to_dict("records")]
-    return table["found"] == expected
+    readings = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    return table["found"] == [verdict.found(each) for each in readings]
 
 
 def _changes() -> Columns:
