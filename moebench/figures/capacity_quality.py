@@ -155,9 +155,10 @@ def _handle(policy: str) -> Line2D:
     if policy == "none":
         return Line2D([], [], color=colour, ls=(0, (6, 2)), label="dropless (interval shaded)")
     is_hollow = policy == "gate"
+    dropped = "smaller weights first; scored by threshold" if is_hollow else "later tokens first"
     return Line2D(
         [], [], color=colour, marker=marker, ms=8, markerfacecolor="white" if is_hollow else colour,
-        label="smaller weights first; scored by threshold" if is_hollow else "later tokens dropped first",
+        label=f"dropped: {dropped}",
     )  # fmt: skip
 
 
