@@ -46,13 +46,13 @@ class ToySpec(Spec):
 
     def model(self, like: ModelSpec) -> ModelSpec:
         """A small model that drops and pools as another one does."""
-        names = self.model_fields.keys() & ModelSpec.model_fields.keys()
+        names = type(self).model_fields.keys() & ModelSpec.model_fields.keys()
         mine = {name: getattr(self, name) for name in sorted(names)}
         return ModelSpec(**mine, drop_policy=like.drop_policy, pool=like.pool)
 
     def training(self, threads: int) -> TrainingSpec:
         """How it is trained: on a CPU, in single precision, without decay."""
-        names = self.model_fields.keys() & TrainingSpec.model_fields.keys()
+        names = type(self).model_fields.keys() & TrainingSpec.model_fields.keys()
         mine = {name: getattr(self, name) for name in sorted(names)}
         fixed = {"device": "cpu", "dtype": "float32", "weight_decay": 0.0}
         return TrainingSpec(**mine, **fixed, threads=threads)

@@ -13,6 +13,11 @@ from tests import rows as synthetic
 from tests.certificates import made_up
 
 
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    monkeypatch.setattr("moebench.analysis.summary.NUM_DRAWS", 50)
+
+
 @pytest.fixture
 def readings():
     """Three arms; expert choice has the best score of all, with the future in view."""
@@ -35,14 +40,10 @@ def write(tmp_path, table):
 
 
 def test_a_router_that_leaks_unsaid_is_kept_off_the_frontier(readings):
-    honest = summary(readings, tabulate_certificates(made_up.rows()))
-    lying = summary(readings, tabulate_certificates(made_up.rows(lying="expert_choice")))
-    assert honest.loc["expert_choice", "on_frontier"]  # at 1.3 nats without later tokens
-    assert lying.loc["expert_choice", "on_frontier"], "it says so, and has a causal score"
-    caught = summary(readings, tabulate_certificates(made_up.rows(lying="softk")))
-    best = readings_where(readings, "expert_choice", lambda nll: 3.0)
-    assert summary(best, tabulate_certificates(made_up.rows())).loc["softk", "on_frontier"]
-    caught = summary(best, tabulate_certificates(made_up.rows(lying="softk")))
+    others = readings_where(readings, "expert_choice", lambda nll: 3.0)
+    honest = summary(others, tabulate_certificates(made_up.rows()))
+    assert honest.loc["softk", "on_frontier"]
+    caught = summary(others, tabulate_certificates(made_up.rows(lying="softk")))
     assert not caught.loc["softk", "on_frontier"]
     assert np.isnan(caught.loc["softk", "p_on_frontier"])
     assert caught.loc["softk", "certified"] == "non-causal"
@@ -64,6 +65,7 @@ def readings_where(readings, router, score):
 def test_the_frontier_is_one_of_causal_scores(readings):
     table = summary(readings, tabulate_certificates(made_up.rows()))
     arm = table.loc["expert_choice"]
+    assert arm.on_frontier, "it says what it does, and wins by the score that it has without"
     assert arm.val_nll_nats == pytest.approx(1.0005)
     assert arm.val_nll_causal_nats == pytest.approx(1.3005)
     assert table.loc["softk"].val_nll_causal_nats == table.loc["softk"].val_nll_nats

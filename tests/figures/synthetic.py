@@ -191,7 +191,7 @@ def contrasts():
     for a, b in itertools.combinations(table.to_dict("records"), 2):
         factors = {a["capacity_factor"], b["capacity_factor"]}
         if a["router"] != b["router"] and len({f for f in factors if f == f}) < 2:
-            difference = a["val_nll_nats"] - b["val_nll_nats"]
+            difference = a["val_nll_causal_nats"] - b["val_nll_causal_nats"]
             verdict = "tie" if abs(difference) < 0.025 else "lower" if difference < 0 else "higher"
             pairs.append(
                 {
