@@ -40,6 +40,7 @@ def test_gains_are_losses_without_minus_losses_with_the_end():
 
 
 def test_text_too_short_for_a_batch_is_refused():
+    model = LanguageModel(run_spec("softk"), VOCAB_SIZE, torch.ones(VOCAB_SIZE))
+    short = learnable_tokens(400, 30)
     with pytest.raises(ValueError, match="do not fill one batch of 4 windows of 16"):
-        model = LanguageModel(run_spec("softk"), VOCAB_SIZE, torch.ones(VOCAB_SIZE))
-        suffix.probe(model, learnable_tokens(400, 30), prepare("cpu", "float32", 1), 8)
+        suffix.probe(model, short, prepare("cpu", "float32", 1), 8)
