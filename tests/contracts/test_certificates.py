@@ -24,7 +24,7 @@ def layer_of(name, **model):
     return layer
 
 
-def found(layer, num_trials=4):
+def found(layer, num_trials=2):
     changes = invariance.probe_layer(
         layer, num_sequences=4, seq_len=16, num_trials=num_trials, vocab_size=V
     )
@@ -93,7 +93,7 @@ def test_a_router_that_lies_is_found_out(liar, expected):
 
 def test_a_sequence_alone_is_routed_as_the_layer_routes_it_alone():
     """Pool ``sequence`` is what the layer does with a batch of that one sequence."""
-    for name in ("expert_choice", "softk", "gshard_top2"):
+    for name in ("expert_choice", "softk"):
         for policy in POLICIES:
             layer = layer_of(name, drop_policy=policy, pool="sequence").double().eval()
             x_BSD = torch.randn(3, 16, 8, dtype=torch.float64)
