@@ -54,7 +54,7 @@ class ToySpec(Spec):
         """How it is trained: on a CPU, in single precision, without decay."""
         names = type(self).model_fields.keys() & TrainingSpec.model_fields.keys()
         mine = {name: getattr(self, name) for name in sorted(names)}
-        fixed = {"device": "cpu", "dtype": "float32", "weight_decay": 0.0}
+        fixed: dict[str, Any] = {"device": "cpu", "dtype": "float32", "weight_decay": 0.0}
         return TrainingSpec(**mine, **fixed, threads=threads)
 
 
