@@ -168,7 +168,14 @@ def all_rows():
     powered = ["results/runs/energy/rows.jsonl"] if CONFIG.energy else []
     packed = ["results/runs/capacity/rows.jsonl"] if CONFIG.capacity else []
     timed += powered + packed
-    return trained + timed + layout_rows() + link_rows() + perft_rows()
+    return (
+        trained
+        + timed
+        + layout_rows()
+        + link_rows()
+        + perft_rows()
+        + certificate_rows()
+    )
 
 
 def layout_rows():
@@ -197,6 +204,7 @@ MAIN_TABLES = (
     "perft",
     "rank_stability",
     "claims",
+    "certificates",
 )
 
 

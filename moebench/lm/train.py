@@ -13,6 +13,7 @@ from tqdm import tqdm
 from moebench import machine, provenance, records, termination
 from moebench.analysis.rates import perplexity
 from moebench.lm import weights
+from moebench.lm.causal import causal_scores
 from moebench.lm.data import Tokens
 from moebench.lm.evaluate import Values, score
 from moebench.lm.saturation import sample_routing, saturations
@@ -58,6 +59,7 @@ def train(
             is_to_end=is_to_end,
         )
     outcome = progress.readings[-1][1] | _account(trainer, tokens, setting)
+    outcome |= causal_scores(trainer.model, tokens, setting, outcome)
     outcome["wall_s"] = progress.wall_s
     progress.readings += [("saturation", values) for values in saturations(progress.asked)]
     progress.readings.append(("final", outcome))

@@ -2,6 +2,12 @@
 
 from moebench.spec.adapters import AdapterRunSpec, PretrainingRunSpec
 from moebench.spec.capacity import CapacityCellSpec, CapacitySpec
+from moebench.spec.certificates import (
+    CertificatesSpec,
+    certificate_name,
+    certificate_of,
+    certified,
+)
 from moebench.spec.claims import ClaimsSpec
 from moebench.spec.energy import (
     PUBLISHED_SHAPES,
@@ -29,6 +35,7 @@ __all__ = [
     "ROUTED_ONLY",
     "CapacityCellSpec",
     "CapacitySpec",
+    "CertificatesSpec",
     "ClaimsSpec",
     "AdapterRunSpec",
     "Config",
@@ -57,6 +64,9 @@ __all__ = [
     "TracingSpec",
     "TrainingSpec",
     "WindowSpec",
+    "certificate_name",
+    "certificate_of",
+    "certified",
     "expand",
     "parse",
     "sources",
