@@ -47,6 +47,13 @@ class Slurm:
             what: (number, state) for number, state, place, what in told if place == str(folder)
         }
 
+    def has_steps_of_all(self, folder):
+        """Whether jobs of a folder run, and each job that runs has started its first step."""
+        steps = self.ask("squeue", "--steps", "--noheader", "--format=%i").split()
+        running = self.ask("squeue", "--noheader", "--states=RUNNING", "--format=%A").split()
+        ours = any(state == "RUNNING" for _, state in self.jobs(folder).values())
+        return ours and {f"{number}.0" for number in running} <= set(steps)
+
     def wait_for(self, is_so, process):
         """Wait until something is so, while a process is running."""
         end = time.monotonic() + LIMIT_S

@@ -60,14 +60,9 @@ def recovered(slurm, killed, refused):
 @pytest.fixture(scope="module")
 def finished(slurm, killed, recovered):
     """The folder after a second start, during which the controller of the queue was restarted."""
-    cancelled = {number for number, _ in slurm.jobs(killed).values()}
     process = slurm.snakemake(killed, *TARGETS, *OVERLAY)
-
-    def runs_anew():
-        jobs = slurm.jobs(killed).values()
-        return any(state == "RUNNING" and number not in cancelled for number, state in jobs)
-
-    slurm.wait_for(runs_anew, process)
+    # A job that is about to start its first step would wait for the old controller for ever.
+    slurm.wait_for(lambda: slurm.has_steps_of_all(killed), process)
     slurm.restart_controller()
     finish(process, killed)
     return killed
