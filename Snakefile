@@ -68,6 +68,7 @@ include: "rules/energy.smk"
 include: "rules/energy_analysis.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/provenance.smk"
 
 
 if CONFIG.capacity:
@@ -122,3 +123,4 @@ rule all:
         ],
         [table_of(name, name) for name in ("capacity",) if getattr(CONFIG, name)],
         "results/report/environment.html",
+        "results/report/provenance.html",
