@@ -94,7 +94,7 @@ def ancestors(files: Sequence[Path], folder: Path) -> dict[Path, Record]:
         if sidecar is not None and sidecar not in found:
             found[sidecar] = read(sidecar)
             waiting += [sidecar.parent / name for name in found[sidecar]["inputs"]]
-    return {sidecar: _moved(job, sidecar.parent, folder) for sidecar, job in found.items()}
+    return {sidecar: moved(job, sidecar.parent, folder) for sidecar, job in found.items()}
 
 
 def beside(file: Path) -> Path | None:
@@ -137,7 +137,7 @@ def _digests(folder: Path, files: Iterable[str | Path]) -> dict[str, str]:
     return {_relative(Path(file), folder): provenance.file_digest(file) for file in files}
 
 
-def _moved(job: Record, old: Path, new: Path) -> Record:
+def moved(job: Record, old: Path, new: Path) -> Record:
     """The same account, as seen from another folder."""
     moved = dict(job)
     for key in ("inputs", "outputs"):
