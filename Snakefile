@@ -19,6 +19,7 @@ report: "report/workflow.rst"
 
 include: "rules/inputs.smk"
 include: "rules/perft_inputs.smk"
+include: "rules/waterfall_inputs.smk"
 
 
 try:
@@ -94,6 +95,11 @@ if CONFIG.perft:
 if "rank_stability" in CONFIG.rooms:
 
     include: "rules/rank_stability.smk"
+
+
+if CONFIG.waterfall:
+
+    include: "rules/waterfall.smk"
 
 
 if CONFIG.claims:

@@ -37,7 +37,7 @@ def summarise(rows: Sequence[Row], rng: np.random.Generator) -> pd.DataFrame:
     speed_AD = table["train_tokens"].to_numpy()[:, None] / time_AD
     _add_quality(table, nll)
     _add_interval(table, "train_tokens_per_s", statistics.draws_interval(speed_AD))
-    is_causal_A = (table["causality"] != frontier.NON_CAUSAL).to_numpy()
+    is_causal_A = frontier.may_compete(table)
     table["on_frontier"] = frontier.on_frontier(
         table["val_nll_nats"].to_numpy(), table["train_tokens_per_s"].to_numpy(), is_causal_A
     )

@@ -75,9 +75,7 @@ def _digest(found: Mapping[str, str]) -> str:
     return f"{len(found)}: {provenance.json_digest(sorted(found.values()))[:SHOWN]}"
 
 
-def _files(
-    folder: Path, chain: Iterable[Mapping[str, Any]]
-) -> dict[Path, tuple[str, str, str]]:
+def _files(folder: Path, chain: Iterable[Mapping[str, Any]]) -> dict[Path, tuple[str, str, str]]:
     """Every file of a chain: its sha256, the rule that wrote it, and the digest of its code."""
     jobs = list(chain)
     found = {

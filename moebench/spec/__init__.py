@@ -22,6 +22,7 @@ from moebench.spec.rank_stability import RankStabilitySpec
 from moebench.spec.runs import ROUTED_ONLY, ModelSpec, RunSpec, TrainingSpec
 from moebench.spec.sweeps import SweepSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
+from moebench.spec.waterfall import WaterfallCellSpec, WaterfallSpec
 
 __all__ = [
     "BASELINES",
@@ -56,6 +57,8 @@ __all__ = [
     "TimingSpec",
     "TracingSpec",
     "TrainingSpec",
+    "WaterfallCellSpec",
+    "WaterfallSpec",
     "WindowSpec",
     "expand",
     "parse",

@@ -94,8 +94,18 @@ def test_a_broken_sidecar_is_one_clear_line(svg):
         ("figures/unified_frontier.json", '"caption": "', '"caption": "x', "not as it was written"),
         ("figures/unified_frontier.json", "\n", "\n\n", "not as it was written"),
         ("tables/summarise_runs.prov.json", "\n", " \n", "not as it was written"),
-        ("tables/summarise_runs.prov.json", '"rule": "', '"rule": "x', "summarise_runs.prov.json is not what"),
-        ("corpora/tales/export_corpus.prov.json", '"manifest.json"', '"moved.json"', "has no sidecar"),
+        (
+            "tables/summarise_runs.prov.json",
+            '"rule": "',
+            '"rule": "x',
+            "summarise_runs.prov.json is not what",
+        ),
+        (
+            "corpora/tales/export_corpus.prov.json",
+            '"manifest.json"',
+            '"moved.json"',
+            "has no sidecar",
+        ),
     ],
 )
 def test_a_sidecar_changed_by_hand_is_named(results, svg, victim, old, new, message):
