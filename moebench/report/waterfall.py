@@ -49,7 +49,7 @@ def claim(first: pd.DataFrame, last: pd.DataFrame) -> list[str]:
             f"{style.label(each['router'])} (rank {each['rank']})"
             for each in sure.sort_values("rank").to_dict("records")
         ]
-        told = f"the rank of {join(named)} is certain" if named else "no rank is certain"
+        told = f"certain is {join(named)}" if named else "no rank is certain"
         sentences.append(f"{name}, {told}; the seeds leave the other ranks open.")
     return sentences
 
@@ -65,7 +65,7 @@ def repair(before: pd.DataFrame, after: pd.DataFrame) -> str:
     if factor is not None:
         parts.append(f"changes the reported rate by a factor of {factor}")
     if _order(before) != _order(after):
-        parts.append(f"changes the order to {_order(after)}")
+        parts.append(f"changes the order of the means to {_order(after)}")
     return f"{what} {'; it '.join(parts) if parts else 'moves nothing that the seeds can tell'}."
 
 
