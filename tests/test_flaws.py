@@ -15,7 +15,7 @@ MARK = "a test keeps it so.\n\n"
 REFERENCE = ROOT.parent / "shared" / "reference" / "flaws.csv"
 
 
-def tests_there_are():
+def names_of_tests():
     """Names of all test functions, read from the sources."""
     return {
         node.name
@@ -36,7 +36,7 @@ def test_the_page_ends_with_what_the_program_explains(request):
 
 
 def test_every_test_that_proves_a_flaw_absent_is_there():
-    there = tests_there_are()
+    there = names_of_tests()
     for flaw, answer in published_flaws.read(FACTS, ANSWERS):
         for name in answer.tests:
             assert name in there, f"{flaw.id}: {name}"
