@@ -122,11 +122,7 @@ rule all:
         ],
         energy_tables(),
         [f"results/report/{name}_findings.html" for name in CONFIG.figures],
-        [
-            table_of("parallel", name)
-            for name in ("anchors", "published")
-            if CONFIG.parallel
-        ],
+        [table_of("parallel", "published")] if CONFIG.parallel else [],
         [table_of(name, name) for name in ("capacity",) if getattr(CONFIG, name)],
         "results/report/environment.html",
         "results/report/provenance.html",

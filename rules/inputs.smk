@@ -172,10 +172,10 @@ def all_rows():
 
 
 def layout_rows():
-    """Rows of every sweep of layouts, one file for each number of ranks."""
+    """Rows of the layouts that all sweeps ask for, one file for each number of ranks."""
     return [
-        f"results/runs/parallel/sweeps/{sweep}/ranks={ranks}/rows.jsonl"
-        for sweep, ranks in (CONFIG.parallel.jobs if CONFIG.parallel else ())
+        f"results/runs/parallel/layouts/ranks={ranks}/rows.jsonl"
+        for ranks in (CONFIG.parallel.jobs if CONFIG.parallel else ())
     ]
 
 

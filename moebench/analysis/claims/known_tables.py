@@ -22,7 +22,6 @@ OF_EXPERIMENT = {
 }
 OF_ROOMS = {
     "parallel": parallel.PARALLEL,
-    "parallel_anchors": parallel.ANCHORS,
     "parallel_links": derived.LINKS,
     "parallel_model": derived.MODEL,
     "parallel_regimes": derived.REGIMES,
