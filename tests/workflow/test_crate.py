@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+from urllib.parse import unquote
 
 import pytest
 
@@ -55,7 +56,7 @@ def validated(python, crate):
 def test_a_crate_passes_every_required_check_and_a_spoilt_one_does_not(python, crate, tmp_path):
     assert validated(python, crate) == []
     text = (crate / "ro-crate-metadata.json").read_text()
-    (crate / "ro-crate-metadata.json").write_text(text.replace("OrganizeAction", "Action"))
+    (crate / "ro-crate-metadata.json").write_text(text.replace('"HowTo"', '"Thing"'))
     assert [each for each in validated(python, crate) if "provenance-run-crate" in each]
     (crate / "ro-crate-metadata.json").write_text(text)
 
@@ -65,23 +66,25 @@ def test_every_file_of_a_crate_is_there_with_its_hash(crate):
     assert {"results/tables/unified.csv", "results/figures/claims_verdicts.svg"} <= set(files)
     assert "resources/published/unified.csv" in files
     for name, entity in files.items():
-        assert hashlib.sha256((crate / name).read_bytes()).hexdigest() == entity["sha256"]
+        content = (crate / unquote(name)).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == entity["sha256"]
+
+
+def listed(value):
+    """One value is written without its list."""
+    return value if isinstance(value, list) else [value]
 
 
 def test_every_figure_is_the_result_of_a_job_that_read_its_tables(crate):
     found = entities(crate)
-    [drawn] = [
-        each
-        for each in found.values()
-        if {"@id": "results/figures/unified_frontier.svg"} in each.get("result", ())
-        and each["@id"].startswith("#job")
-    ]
+    figure = {"@id": "results/figures/unified_frontier.svg"}
+    jobs = [each for name, each in found.items() if name.startswith("#job")]
+    [drawn] = [each for each in jobs if figure in listed(each["result"])]
     assert drawn["instrument"] == {"@id": "workflow/scripts/draw_figure.py"}
     assert drawn["object"] == {"@id": "results/tables/unified_summary.csv"}
 
 
 def test_a_run_that_is_not_finished_is_refused_in_one_line(python, smoke_run, tmp_path):
-    for results, message in ((tmp_path, "no figures; run the workflow to its end first"),):
-        answer = run(python, "-m", "moebench.crate", results, tmp_path / "x", cwd=smoke_run)
-        assert (answer.returncode, answer.stderr.count("\n")) == (1, 1)
-        assert message in answer.stderr
+    answer = run(python, "-m", "moebench.crate", tmp_path, tmp_path / "x", cwd=smoke_run)
+    assert (answer.returncode, answer.stderr.count("\n")) == (1, 1)
+    assert "no figures; run the workflow to its end first" in answer.stderr

@@ -125,14 +125,24 @@ for figure in map(Path, sys.argv[1:]):
 """
 
 
-def test_every_figure_is_byte_identical_when_another_process_draws_it(here):
+def of_different_tables():
+    """One figure for each set of tables: the others of the set are drawn from the same rows."""
+    found = {}
+    for figure in figures():
+        tables = tuple(json.loads(figure.read_text())["chain"][0]["inputs"])
+        found.setdefault(tables, figure)
+    return list(found.values())
+
+
+def test_figures_are_byte_identical_when_another_process_draws_them(here):
     """Another order of sets, as every process has its own, must not show."""
+    drawn_again = of_different_tables()
     subprocess.run(
-        [sys.executable, "-c", REDRAW, *map(str, figures())],
+        [sys.executable, "-c", REDRAW, *map(str, drawn_again)],
         check=True,
         env={**os.environ, "PYTHONHASHSEED": "1"},
     )
-    for figure in figures():
+    for figure in drawn_again:
         for ending in (".svg", ".png", ".rst"):
             drawn = figure.with_suffix(ending)
             assert drawn.read_bytes() == Path("redrawn", drawn.name).read_bytes(), drawn
