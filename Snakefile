@@ -20,6 +20,7 @@ report: "report/workflow.rst"
 include: "rules/inputs.smk"
 include: "rules/perft_inputs.smk"
 include: "rules/certify_inputs.smk"
+include: "rules/waterfall_inputs.smk"
 
 
 try:
@@ -69,6 +70,7 @@ include: "rules/energy.smk"
 include: "rules/energy_analysis.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/provenance.smk"
 
 
 if certificates():
@@ -101,6 +103,11 @@ if "rank_stability" in CONFIG.rooms:
     include: "rules/rank_stability.smk"
 
 
+if CONFIG.waterfall:
+
+    include: "rules/waterfall.smk"
+
+
 if CONFIG.claims:
 
     include: "rules/claims.smk"
@@ -128,3 +135,4 @@ rule all:
             if getattr(CONFIG, name)
         ],
         "results/report/environment.html",
+        "results/report/provenance.html",

@@ -167,7 +167,7 @@ def all_rows():
     ]
     powered = ["results/runs/energy/rows.jsonl"] if CONFIG.energy else []
     packed = ["results/runs/capacity/rows.jsonl"] if CONFIG.capacity else []
-    timed += powered + packed
+    timed += powered + packed + waterfall_rows()
     return (
         trained
         + timed
@@ -203,6 +203,7 @@ MAIN_TABLES = (
     "specialisation",
     "perft",
     "rank_stability",
+    "waterfall",
     "claims",
     "certificates",
 )

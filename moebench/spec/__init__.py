@@ -28,6 +28,7 @@ from moebench.spec.rank_stability import RankStabilitySpec
 from moebench.spec.runs import ROUTED_ONLY, ModelSpec, RunSpec, TrainingSpec
 from moebench.spec.sweeps import SweepSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
+from moebench.spec.waterfall import WaterfallCellSpec, WaterfallSpec
 
 __all__ = [
     "BASELINES",
@@ -63,6 +64,8 @@ __all__ = [
     "TimingSpec",
     "TracingSpec",
     "TrainingSpec",
+    "WaterfallCellSpec",
+    "WaterfallSpec",
     "WindowSpec",
     "certificate_name",
     "certificate_of",

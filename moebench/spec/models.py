@@ -38,6 +38,7 @@ from moebench.spec.problems import check_options, one_of
 from moebench.spec.rank_stability import RankStabilitySpec
 from moebench.spec.runs import ModelSpec, TrainingSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
+from moebench.spec.waterfall import WaterfallSpec
 
 _FEWEST_COMPARED = 2  # experiments, between which routers may change their order
 
@@ -201,6 +202,9 @@ class Config(Spec):
     rank_stability: RankStabilitySpec | None = Field(
         RankStabilitySpec(),
         description="whether routers keep their order; needs two experiments, else left out",
+    )
+    waterfall: WaterfallSpec | None = Field(
+        None, description="from the published recipe to ours, one defect repaired at a time"
     )
     claims: ClaimsSpec | None = Field(
         None, description="statements put to the test, on published data and on this run"

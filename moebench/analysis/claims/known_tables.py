@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pandera.pandas as pa
 
-from moebench.analysis import schemas, schemas_ranks
+from moebench.analysis import schemas, schemas_ranks, waterfall
 from moebench.analysis.capacity import schemas as capacity
 from moebench.analysis.certificates import schemas as certificates
 from moebench.analysis.energy import derived_schemas
@@ -33,6 +33,7 @@ OF_ROOMS = {
     "energy_training": energy.TRAINING,
     "capacity": capacity.CAPACITY,
     "certificates": certificates.CERTIFICATES,
+    "waterfall": waterfall.WATERFALL,
     "specialisation": specialisation.SPECIALISATION,
     "perft": perft.RUNS,
     "perft_summary": perft.SUMMARY,
