@@ -20,6 +20,7 @@ report: "report/workflow.rst"
 include: "rules/inputs.smk"
 include: "rules/perft_inputs.smk"
 include: "rules/waterfall_inputs.smk"
+include: "rules/certify_inputs.smk"
 
 
 try:
@@ -70,6 +71,11 @@ include: "rules/energy_analysis.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/provenance.smk"
+
+
+if certificates():
+
+    include: "rules/certify.smk"
 
 
 if CONFIG.capacity:
@@ -123,6 +129,10 @@ rule all:
         energy_tables(),
         [f"results/report/{name}_findings.html" for name in CONFIG.figures],
         [table_of("parallel", "published")] if CONFIG.parallel else [],
-        [table_of(name, name) for name in ("capacity",) if getattr(CONFIG, name)],
+        [
+            table_of(name, name)
+            for name in ("capacity", "certificates")
+            if getattr(CONFIG, name)
+        ],
         "results/report/environment.html",
         "results/report/provenance.html",

@@ -167,8 +167,16 @@ def all_rows():
     ]
     powered = ["results/runs/energy/rows.jsonl"] if CONFIG.energy else []
     packed = ["results/runs/capacity/rows.jsonl"] if CONFIG.capacity else []
-    timed += powered + packed + waterfall_rows()
-    return trained + timed + layout_rows() + link_rows() + perft_rows()
+    timed += powered + packed
+    return (
+        trained
+        + timed
+        + layout_rows()
+        + link_rows()
+        + perft_rows()
+        + certificate_rows()
+        + waterfall_rows()
+    )
 
 
 def layout_rows():
@@ -198,6 +206,7 @@ MAIN_TABLES = (
     "rank_stability",
     "waterfall",
     "claims",
+    "certificates",
 )
 
 

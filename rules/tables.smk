@@ -2,6 +2,7 @@ rule tabulate:
     input:
         runs=lambda w: rows_of(w.experiment),
         timing="results/runs/{experiment}/timing/rows.jsonl",
+        certificates=lambda w: certificates_of(w.experiment),
     output:
         runs=table("{experiment}.csv", "one row per run"),
         summary=table("{experiment}_summary.csv", "one row per arm, with intervals"),
@@ -14,6 +15,7 @@ rule tabulate:
     conda:
         "../envs/draw.yaml"
     params:
+        certificates=lambda w: certificate_digests(w.experiment),
         code=sidecar.code(
             "moebench.analysis.runs",
             "moebench.analysis.summary",

@@ -34,9 +34,9 @@ IDENTITY = ["factor", "family", *(f"{what}_{side}" for side in "ab" for what in 
 
 
 def contrasts(rows: Sequence[Row]) -> pd.DataFrame:
-    """One line per pair: NLL of a minus NLL of b over the same seeds, and whether a is lower."""
+    """One line per pair: causal NLL of a minus that of b over the same seeds; is a lower?"""
     finals = cells.final_rows(rows)
-    nll = cells.crossed(finals, "seed", "val_nll_nats")
+    nll = cells.crossed(finals, "seed", "val_nll_causal_nats")
     keys = cells.setting_keys([row for row in rows if row.kind == "final"])
     arms = finals.drop_duplicates("cell")[keys]
     levels = cells.swept(arms, keys)

@@ -7,20 +7,12 @@ on, so its score is no score: it is neither on the frontier nor does it push ano
 
 import moocore
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from moebench.analysis.statistics import Array
 
 NON_CAUSAL = "non-causal"
 LEGACY = "legacy_"  # begins the name of a router that repeats a published mistake on purpose
-
-
-def may_compete(table: pd.DataFrame) -> NDArray[np.bool_]:
-    """Whether each arm may stand on a frontier: causal, and no legacy router."""
-    is_legacy = table.reset_index()["router"].str.startswith(LEGACY)
-    mask: NDArray[np.bool_] = (table["causality"] != NON_CAUSAL).to_numpy() & ~is_legacy.to_numpy()
-    return mask
 
 
 def on_frontier(nll_A: Array, speed_A: Array, is_causal_A: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -2,6 +2,12 @@
 
 from moebench.spec.adapters import AdapterRunSpec, PretrainingRunSpec
 from moebench.spec.capacity import CapacityCellSpec, CapacitySpec
+from moebench.spec.certificates import (
+    CertificatesSpec,
+    certificate_name,
+    certificate_of,
+    certified,
+)
 from moebench.spec.claims import ClaimsSpec
 from moebench.spec.energy import (
     PUBLISHED_SHAPES,
@@ -30,6 +36,7 @@ __all__ = [
     "ROUTED_ONLY",
     "CapacityCellSpec",
     "CapacitySpec",
+    "CertificatesSpec",
     "ClaimsSpec",
     "AdapterRunSpec",
     "Config",
@@ -60,6 +67,9 @@ __all__ = [
     "WaterfallCellSpec",
     "WaterfallSpec",
     "WindowSpec",
+    "certificate_name",
+    "certificate_of",
+    "certified",
     "expand",
     "parse",
     "sources",

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from moebench import registry
 from moebench.spec.base import RoomSpec, Spec
 from moebench.spec.capacity import CapacitySpec
+from moebench.spec.certificates import CertificatesSpec
 from moebench.spec.claims import ClaimsSpec
 from moebench.spec.energy import EnergySpec
 from moebench.spec.kinds import (
@@ -180,6 +181,9 @@ class Config(Spec):
     tracing: TracingSpec = Field(TracingSpec(), description="what is traced of routers")
     experiments: dict[Name, ExperimentSpec] = Field(
         description="what to run, by a name of your choice; null leaves one out"
+    )
+    certificates: CertificatesSpec | None = Field(
+        None, description="which routers look at later tokens, and how much they gain by it"
     )
     capacity: CapacitySpec | None = Field(
         None, description="what capacity costs and drops, with untrained and trained routings"

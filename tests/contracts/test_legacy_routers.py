@@ -3,11 +3,13 @@
 Shapes: T tokens, E experts, K choices a token, V entries of the vocabulary.
 """
 
+import pandas as pd
 import pytest
 import torch
 
 from moebench import registry
 from moebench.analysis import frontier
+from moebench.analysis.certificates import gate
 from moebench.routers.base import Causality, Router, RouterSetting
 from moebench.routers.legacy import count_balance
 
@@ -83,8 +85,13 @@ def test_the_count_balance_loss_is_zero_when_balanced_and_looks_at_what_capacity
     assert count_balance(mixed_TK, 2, capacity=1) == 0
 
 
-def test_no_legacy_router_competes_for_a_frontier():
-    import pandas as pd
-
-    table = pd.DataFrame({"router": ["softk", "legacy_softk"], "causality": "token-local"})
-    assert frontier.may_compete(table).tolist() == [True, False]
+def test_no_legacy_router_is_ranked():
+    arms = pd.DataFrame(
+        {
+            "router": ["softk", "legacy_softk"],
+            "causality": "token-local",
+            "certified": "token-local",
+            "val_nll_causal_nats": 2.0,
+        }
+    )
+    assert gate.may_be_ranked(arms).tolist() == [True, False]

@@ -6,6 +6,7 @@ import pandera.pandas as pa
 
 from moebench.analysis import schemas, schemas_ranks, waterfall
 from moebench.analysis.capacity import schemas as capacity
+from moebench.analysis.certificates import schemas as certificates
 from moebench.analysis.energy import derived_schemas
 from moebench.analysis.energy import schemas as energy
 from moebench.analysis.parallel import derived
@@ -32,6 +33,7 @@ OF_ROOMS = {
     "energy_training": energy.TRAINING,
     "capacity": capacity.CAPACITY,
     "waterfall": waterfall.WATERFALL,
+    "certificates": certificates.CERTIFICATES,
     "specialisation": specialisation.SPECIALISATION,
     "perft": perft.RUNS,
     "perft_summary": perft.SUMMARY,
