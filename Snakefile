@@ -19,8 +19,8 @@ report: "report/workflow.rst"
 
 include: "rules/inputs.smk"
 include: "rules/perft_inputs.smk"
-include: "rules/certify_inputs.smk"
 include: "rules/waterfall_inputs.smk"
+include: "rules/certify_inputs.smk"
 
 
 try:

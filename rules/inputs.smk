@@ -167,7 +167,7 @@ def all_rows():
     ]
     powered = ["results/runs/energy/rows.jsonl"] if CONFIG.energy else []
     packed = ["results/runs/capacity/rows.jsonl"] if CONFIG.capacity else []
-    timed += powered + packed + waterfall_rows()
+    timed += powered + packed
     return (
         trained
         + timed
@@ -175,6 +175,7 @@ def all_rows():
         + link_rows()
         + perft_rows()
         + certificate_rows()
+        + waterfall_rows()
     )
 
 

@@ -85,9 +85,13 @@ def test_the_count_balance_loss_is_zero_when_balanced_and_looks_at_what_capacity
     assert count_balance(mixed_TK, 2, capacity=1) == 0
 
 
-def test_no_legacy_router_competes_for_a_frontier():
+def test_no_legacy_router_is_ranked():
     arms = pd.DataFrame(
-        {"router": ["softk", "legacy_softk"], "causality": "token-local"}
-        | {"certified": "token-local", "val_nll_causal_nats": 2.0}
+        {
+            "router": ["softk", "legacy_softk"],
+            "causality": "token-local",
+            "certified": "token-local",
+            "val_nll_causal_nats": 2.0,
+        }
     )
     assert gate.may_be_ranked(arms).tolist() == [True, False]
