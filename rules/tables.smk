@@ -14,6 +14,7 @@ rule tabulate:
     conda:
         "../envs/draw.yaml"
     params:
+        statistics=CONFIG.statistics.model_dump(),
         code=sidecar.code(
             "moebench.analysis.runs",
             "moebench.analysis.summary",

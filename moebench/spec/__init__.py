@@ -20,6 +20,7 @@ from moebench.spec.perft import PerftSpec, QuestionsSpec
 from moebench.spec.problems import ConfigError
 from moebench.spec.rank_stability import RankStabilitySpec
 from moebench.spec.runs import ROUTED_ONLY, ModelSpec, RunSpec, TrainingSpec
+from moebench.spec.statistics import StatisticsSpec
 from moebench.spec.sweeps import SweepSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
 
@@ -50,6 +51,7 @@ __all__ = [
     "RankStabilitySpec",
     "RunSpec",
     "SpecialisationSpec",
+    "StatisticsSpec",
     "SweepJob",
     "SweepSpec",
     "ShapeSpec",

@@ -36,6 +36,7 @@ from moebench.spec.perft import PerftSpec
 from moebench.spec.problems import check_options, one_of
 from moebench.spec.rank_stability import RankStabilitySpec
 from moebench.spec.runs import ModelSpec, TrainingSpec
+from moebench.spec.statistics import StatisticsSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
 
 _FEWEST_COMPARED = 2  # experiments, between which routers may change their order
@@ -177,6 +178,9 @@ class Config(Spec):
     training: TrainingSpec = Field(TrainingSpec(), description="shared by all experiments")
     timing: TimingSpec = Field(TimingSpec(), description="how speed is measured")
     tracing: TracingSpec = Field(TracingSpec(), description="what is traced of routers")
+    statistics: StatisticsSpec = Field(
+        StatisticsSpec(), description="which differences are too small to matter"
+    )
     experiments: dict[Name, ExperimentSpec] = Field(
         description="what to run, by a name of your choice; null leaves one out"
     )

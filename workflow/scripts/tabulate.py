@@ -7,6 +7,7 @@ from moebench import records, tables
 from moebench.analysis.contrasts import contrasts
 from moebench.analysis.runs import as_of, curves, loads, tabulate_runs
 from moebench.analysis.summary import summarise
+from moebench.spec import StatisticsSpec
 
 with job(snakemake):
     rows = as_of(records.read(snakemake.input), snakemake.wildcards.experiment)
@@ -14,4 +15,6 @@ with job(snakemake):
     tables.write(summarise(rows, np.random.default_rng(0)), snakemake.output.summary)
     tables.write(curves(rows), snakemake.output.curves)
     tables.write(loads(rows), snakemake.output.loads)
-    tables.write(contrasts(rows), snakemake.output.contrasts)
+    tables.write(
+        contrasts(rows, StatisticsSpec(**snakemake.params.statistics)), snakemake.output.contrasts
+    )
