@@ -60,6 +60,7 @@ wildcard_constraints:
 
 localrules:
     all,
+    advise,
 
 
 include: "rules/data.smk"
@@ -68,6 +69,7 @@ include: "rules/energy.smk"
 include: "rules/energy_analysis.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/advice.smk"
 
 
 if CONFIG.capacity:
@@ -122,3 +124,4 @@ rule all:
         ],
         [table_of(name, name) for name in ("capacity",) if getattr(CONFIG, name)],
         "results/report/environment.html",
+        "results/advice.html",

@@ -1,6 +1,7 @@
 """The config and the runs it asks for: parsed once, strictly, into frozen specs."""
 
 from moebench.spec.adapters import AdapterRunSpec, PretrainingRunSpec
+from moebench.spec.advice import AdviceSpec
 from moebench.spec.capacity import CapacityCellSpec, CapacitySpec
 from moebench.spec.claims import ClaimsSpec
 from moebench.spec.energy import (
@@ -32,6 +33,7 @@ __all__ = [
     "CapacitySpec",
     "ClaimsSpec",
     "AdapterRunSpec",
+    "AdviceSpec",
     "Config",
     "ConfigError",
     "CorpusSpec",

@@ -13,6 +13,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from moebench import registry
+from moebench.spec.advice import AdviceSpec
 from moebench.spec.base import RoomSpec, Spec
 from moebench.spec.capacity import CapacitySpec
 from moebench.spec.claims import ClaimsSpec
@@ -205,6 +206,8 @@ class Config(Spec):
     claims: ClaimsSpec | None = Field(
         None, description="statements put to the test, on published data and on this run"
     )
+
+    advice: AdviceSpec = Field(AdviceSpec(), description="what `snakemake advise` speaks of")
 
     @field_validator("experiments", mode="before")
     @classmethod
