@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pandas as pd
 
 from moebench.analysis.energy import crossover
-from moebench.analysis.energy.boundaries import TIME, headline
+from moebench.analysis.energy.boundaries import HEADLINES, TIME, headline
 from moebench.analysis.energy.ladder import BEST
 from moebench.figures import networks
 from moebench.figures.notes import join
@@ -28,6 +28,8 @@ def answer(tables: Tables) -> Answer:
     """Advice from tables ``energy_crossover`` and ``energy_cells``."""
     quote = Quotes()
     found = list(lines(tables, "energy_crossover", KEY))
+    if not found:
+        return Answer("energy", QUESTION, TERMS, "cannot say", ONE_SIZE)
     in_joules = [each for each in found if each["quantity"] != TIME]
     told = _shown(in_joules or found)
     sentences = [_sentence(each, quote) for each in told]
@@ -45,6 +47,10 @@ def answer(tables: Tables) -> Answer:
     )
 
 
+ONE_SIZE = (
+    "Cannot say, because no mixture was measured beside a dense network at two sizes; name two or "
+    "more under `energy.sizes`."
+)
 METER = (
     "A machine whose meter can be read; `python -m moebench.meters` tries all that are known and "
     "names what each lacks."
@@ -52,12 +58,14 @@ METER = (
 
 
 def _shown(found: list[Line]) -> list[Line]:
-    """One line per baseline: the best kernel at the published batch, or else the largest."""
+    """Of each baseline the best kernel at the published batch, or else the largest."""
+    there = {each["boundary"] for each in found}
+    boundary = next((name for name in HEADLINES if name in there), min(there))
     batches = {each["batch_size"] for each in found}
-    batch_size = HEADLINE_BATCH if HEADLINE_BATCH in batches else max(batches, default=0)
-    mine = [each for each in found if each["batch_size"] == batch_size]
+    batch_size = HEADLINE_BATCH if HEADLINE_BATCH in batches else max(batches)
+    mine = [e for e in found if (e["batch_size"], e["boundary"]) == (batch_size, boundary)]
     kernels = {each["kernel"] for each in mine}
-    kernel = BEST if BEST in kernels else min(kernels, default="")
+    kernel = BEST if BEST in kernels else min(kernels)
     return [
         each
         for name in BASELINES

@@ -93,7 +93,9 @@ def _verdict(judged: list[Line], ends: dict[str, Line], quote: Quotes) -> tuple[
     if len(common) == 1:
         found = common.pop()
         said = "Neither: keep all experts in one process" if found == NEITHER else f"Take {found}"
-        return f"{said}. At every size measured here {where}, no other layout is faster.", True
+        if any(winners(each) == {found} for each in judged):
+            return f"{said}. At every size measured here {where}, nothing is faster.", True
+        return f"{said}, if any: at every size measured here {where} it ties with another.", False
     if common:
         return f"It does not matter here: {' and '.join(sorted(common))} tie at every size.", False
     told = [f"{' or '.join(sorted(winners(e)))} at {quote.name(e, n)}" for n, e in ends.items()]
