@@ -22,7 +22,9 @@ rule write_advice:
         "../envs/draw.yaml"
     params:
         experiment=advised_experiment(),
-        code=sidecar.code("moebench.report.advice.questions"),
+        code=sidecar.code(
+            "moebench.report.advice.questions", "moebench.report.advice.written"
+        ),
     script:
         "../workflow/scripts/write_advice.py"
 

@@ -96,6 +96,14 @@ def test_one_seed_and_no_causal_router_cannot_be_advised_on():
     assert "has no router that text can be generated with" in found["verdict"]
 
 
+def test_an_experiment_that_sweeps_something_else_is_not_advised_on():
+    tables = routed()
+    tables["unified_summary"] = pd.concat([tables["unified_summary"]] * 2)
+    found = advise(tables)
+    assert found["status"] == "cannot say"
+    assert "sweeps more than router" in found["verdict"]
+
+
 def regimes(*sizes):
     """Sizes with ranks, batch, width, whether ranks share cores, the fastest and who ties."""
     usual = dict(communicator="mpi", backend="mpi", num_experts=4, top_k=2, hidden_dim=16)
@@ -142,9 +150,7 @@ def test_the_layout_that_nothing_beats_anywhere_is_advised():
 
 
 def test_a_layout_that_ties_everywhere_is_no_answer():
-    tables = regimes(
-        (2, 8, 32, False, "expert", "tensor"), (2, 64, 32, False, "single", "tensor")
-    )
+    tables = regimes((2, 8, 32, False, "expert", "tensor"), (2, 64, 32, False, "single", "tensor"))
     found = advise(tables, layout)
     assert found["status"] == "open"
     assert found["verdict"].startswith("Take tensor parallel, if any: at every size")

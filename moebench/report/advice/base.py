@@ -115,12 +115,9 @@ class Answer:
 
 
 def lines(tables: Tables, name: str, key: tuple[str, ...]) -> Iterator[Line]:
-    """Rows of a table, each singled out by its key; ValueError where a key is no key."""
+    """Rows of a table, each singled out by its key."""
     table = tables[name]
-    if table.duplicated(list(key)).any():
-        raise ValueError(
-            f"several rows of table {name} have one {', '.join(key)}; advise on another experiment"
-        )
+    assert not table.duplicated(list(key)).any(), f"{key} is no key of table {name}"
     for values in table.to_dict("records"):
         yield Line(name, {str(column): value for column, value in values.items()}, key)
 

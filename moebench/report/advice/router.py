@@ -67,6 +67,8 @@ def is_faster(arm: Line, other: Line) -> bool:
 
 def answer(experiment: str, tables: Tables) -> Answer:
     """Advice from tables ``{experiment}_summary`` and ``_contrasts``, and the ranks elsewhere."""
+    if tables[f"{experiment}_summary"].duplicated(list(arms.KEY)).any():
+        return Answer("router", QUESTION, TERMS, "cannot say", _swept(experiment))
     field = _field(experiment, tables)
     reason = _no_answer(field)
     if reason:
@@ -113,6 +115,13 @@ def _field(experiment: str, tables: Tables) -> Field:
         {arm: each for arm, each in known.items() if pd.isna(each["capacity_factor"])},
         pairs,
         contrasts,
+    )
+
+
+def _swept(experiment: str) -> str:
+    return (
+        f"Cannot say, because experiment {experiment} sweeps more than router, capacity factor, "
+        "gate and drop policy; name another one in `advice.experiment`."
     )
 
 
