@@ -37,9 +37,9 @@ def unaccounted(answer, tables):
             assert FORMS[number["form"]](value) == number["shown"]
         else:
             held = set(re.findall(r"\d+", " ".join(map(str, number["row"].values()))))
-            assert set(re.findall(r"\d+", number["shown"])) <= held | {""}, number
+            assert set(re.findall(r"\d+", number["shown"])) <= held, number
     for each in sorted(shown, key=len, reverse=True):
-        text = text.replace(each, "")
+        text = re.sub(rf"(?<![\w.]){re.escape(each)}(?!\w|\.\d)", "", text)
     return re.findall(r"\S*\d\S*", text)
 
 

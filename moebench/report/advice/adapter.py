@@ -19,6 +19,7 @@ LOSS = "answer_nll_nats"
 MIRROR = {"better": "worse", "worse": "better"}
 USUAL_INNER = "lora"  # goes without saying
 FEWEST_SEEDS = 2
+ARM = ("arm", "rank", "num_adapters", "top_k")
 PAIR = ("quantity", "factor", "family", "arm_a", "arm_b")
 
 
@@ -61,9 +62,7 @@ def _name(line: Line) -> str:
 def answer(tables: Tables) -> Answer:
     """Advice from tables ``perft_summary`` and ``perft_contrasts``."""
     # Weighting by the base router repeats a published fault on purpose; nobody should take it.
-    known = [
-        each for each in lines(tables, "perft_summary", ("arm",)) if not each["legacy_weighting"]
-    ]
+    known = [each for each in lines(tables, "perft_summary", ARM) if not each["legacy_weighting"]]
     pairs = [each for each in lines(tables, "perft_contrasts", PAIR) if each["quantity"] == LOSS]
     field = Field({each["arm"]: each for each in known}, pairs)
     reason = _no_answer(field)

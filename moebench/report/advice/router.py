@@ -1,7 +1,6 @@
 """Which router, at which capacity factor?"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -9,8 +8,9 @@ from moebench.analysis.schemas_ranks import RANKS
 from moebench.figures import style
 from moebench.figures.conditions import label
 from moebench.figures.notes import join
-from moebench.report import arms, comparisons
+from moebench.report import arms
 from moebench.report.advice.base import Answer, Line, Quotes, Status, Tables, lines
+from moebench.report.advice.compared import Field, compared, is_faster
 
 QUESTION = "Which router, at which capacity factor, gives the best quality for its cost?"
 TERMS = (
@@ -22,54 +22,14 @@ TERMS = (
 GAP = "val_nll_difference_nats"
 SHARE = "nats as a signed share of the perplexity"
 SWAPPED = "nats, sides exchanged, as a signed share of the perplexity"
-PAIR = ("factor", "family", *(f"{what}_{side}" for side in "ab" for what in arms.KEY))
 FEWEST_SEEDS = 2
-
-
-@dataclass(frozen=True)
-class Field:
-    """The arms of an experiment: routed causal ones, dense ones, and how pairs of them compare."""
-
-    experiment: str
-    routed: dict[arms.Arm, Line]
-    dense: dict[arms.Arm, Line]
-    pairs: dict[tuple[arms.Arm, arms.Arm], Line]
-    contrasts: pd.DataFrame
-
-    def ties(self, arm: arms.Arm) -> list[arms.Arm]:
-        """Routed arms that the seeds do not tell from this one."""
-        told = comparisons.conclusions(arm, self.contrasts)
-        return [o for o, each in told.items() if o in self.routed and each[0] in _NOT_TOLD_APART]
-
-    def cheapest(self, best: arms.Arm) -> arms.Arm:
-        """The best arm, or the fastest of those tied with it that are surely faster than it."""
-        faster = [arm for arm in self.ties(best) if is_faster(self.routed[arm], self.routed[best])]
-        return max(
-            faster, key=lambda arm: float(self.routed[arm]["train_tokens_per_s"]), default=best
-        )
-
-    def against(self, arm: arms.Arm, other: arms.Arm) -> str | None:
-        """What was concluded on an arm against another one; None where they were not compared."""
-        return comparisons.conclusions(arm, self.contrasts).get(other, (None,))[0]
-
-    def pair(self, arm: arms.Arm, other: arms.Arm) -> Line | None:
-        """The line of two arms, whichever comes first there."""
-        return self.pairs.get((arm, other)) or self.pairs.get((other, arm))
-
-
-_NOT_TOLD_APART = ("tie", "equivalent")
-
-
-def is_faster(arm: Line, other: Line) -> bool:
-    """Whether an arm is faster than another by more than their intervals leave open."""
-    return bool(arm["train_tokens_per_s_low"] > other["train_tokens_per_s_high"])
 
 
 def answer(experiment: str, tables: Tables) -> Answer:
     """Advice from tables ``{experiment}_summary`` and ``_contrasts``, and the ranks elsewhere."""
     if tables[f"{experiment}_summary"].duplicated(list(arms.KEY)).any():
         return Answer("router", QUESTION, TERMS, "cannot say", _swept(experiment))
-    field = _field(experiment, tables)
+    field = compared(experiment, tables)
     reason = _no_answer(field)
     if reason:
         verdict = f"Cannot say, because {reason}."
@@ -96,26 +56,6 @@ _SCALE = (
     "Small models and short training may rank otherwise than large ones: measure at the size you "
     "care about (keys `model` and `training`)."
 )
-
-
-def _field(experiment: str, tables: Tables) -> Field:
-    summary = f"{experiment}_summary"
-    causal = [
-        each for each in lines(tables, summary, arms.KEY) if each["causality"] != style.NON_CAUSAL
-    ]
-    known = {arms.arm(each): each for each in causal}
-    contrasts = tables[f"{experiment}_contrasts"]
-    pairs = {}
-    for each in lines(tables, f"{experiment}_contrasts", PAIR):
-        a, b = (arms.arm({k: each[f"{k}_{side}"] for k in arms.KEY}) for side in "ab")
-        pairs[a, b] = each
-    return Field(
-        experiment,
-        {arm: each for arm, each in known.items() if pd.notna(each["capacity_factor"])},
-        {arm: each for arm, each in known.items() if pd.isna(each["capacity_factor"])},
-        pairs,
-        contrasts,
-    )
 
 
 def _swept(experiment: str) -> str:
