@@ -64,6 +64,8 @@ $(READY): requirements.lock pyproject.toml
 	  echo "error: no C compiler; install one, on Debian: apt-get install gcc"; exit 1; }
 	@echo "installing requirements.lock into $(VENV); this happens once and takes some minutes"
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) python -m pip install $(PIP) --requirement requirements.lock
+	@$(RUN) python -m pip install $(PIP) --no-compile --requirement requirements.lock
+	@# On all cores, which pip does not do; files for other versions of Python stay as they are.
+	@$(RUN) python -m compileall -qq -j 0 $(VENV)/lib || true
 	@$(RUN) python -m pip install $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(READY)

@@ -19,6 +19,7 @@ report: "report/workflow.rst"
 
 include: "rules/inputs.smk"
 include: "rules/perft_inputs.smk"
+include: "rules/certify_inputs.smk"
 
 
 try:
@@ -72,6 +73,11 @@ include: "rules/figures.smk"
 include: "rules/advice.smk"
 
 
+if certificates():
+
+    include: "rules/certify.smk"
+
+
 if CONFIG.capacity:
 
     include: "rules/capacity.smk"
@@ -117,11 +123,11 @@ rule all:
         ],
         energy_tables(),
         [f"results/report/{name}_findings.html" for name in CONFIG.figures],
+        [table_of("parallel", "published")] if CONFIG.parallel else [],
         [
-            table_of("parallel", name)
-            for name in ("anchors", "published")
-            if CONFIG.parallel
+            table_of(name, name)
+            for name in ("capacity", "certificates")
+            if getattr(CONFIG, name)
         ],
-        [table_of(name, name) for name in ("capacity",) if getattr(CONFIG, name)],
         "results/report/environment.html",
         "results/advice.html",

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from moebench.capacity import causality, drop_over_capacity
+from moebench.capacity import causality
 from moebench.dispatch.base import Dispatch, Experts
 from moebench.gates.base import Gate
+from moebench.pools import Slots
 from moebench.registry import load
 from moebench.routers.base import (
     Causality,
     Router,
     RouterSetting,
     Routing,
-    expert_capacity,
     z_loss,
 )
 from moebench.spec import BASELINES, RunSpec
@@ -55,41 +55,41 @@ class MoELayer(nn.Module):
         width = model.num_shared_experts * model.expert_dim
         self.shared = Experts(1, model.dim, width) if width else None
         self.dispatch: Dispatch = load(Dispatch, model.dispatch)()
-        self.capacity_factor = model.capacity_factor
-        self.drop_policy = model.drop_policy
+        self.slots = Slots(
+            capacity_factor=model.capacity_factor, drop_policy=model.drop_policy, pool=model.pool
+        )
 
     @property
     def causality(self) -> Causality:
         """What a token's assignments depend on when scoring, drops included."""
-        return causality(self.router.causality, self.drop_policy)
+        return self._with_drops(self.router.causality)
 
     @property
     def training_causality(self) -> Causality:
         """What a token's assignments depend on in training, drops included."""
         own = self.router.training_causality
-        return self.causality if own is None else causality(own, self.drop_policy)
+        return self.causality if own is None else self._with_drops(own)
 
     def forward(self, x_BSD: Tensor, token_id_BS: Tensor) -> LayerOutput:
         """Mix the experts of each token; the gate computes in its own type, not in autocast."""
         x_TD = x_BSD.flatten(0, 1)
         with torch.autocast(x_TD.device.type, enabled=False):
             logits_TG = self.gate(x_TD.to(self.gate.dtype))
-        capacity = expert_capacity(
-            len(x_TD), self.router.num_experts, self.router.top_k, self.capacity_factor
-        )
-        requested = self.router(logits_TG, token_id_BS, capacity)
-        kept = drop_over_capacity(requested, capacity, self.drop_policy, x_BSD.shape[1])
-        y_TD = self.dispatch(x_TD, kept, self.experts)
+        choice = self.slots.choose(self.router, logits_TG, token_id_BS)
+        y_TD = self.dispatch(x_TD, choice.kept, self.experts)
         if self.shared is not None:
             y_TD = y_TD + self.shared(x_TD, 0)
         return LayerOutput(
             y_BSD=y_TD.view_as(x_BSD),
-            balance_loss=requested.balance_loss,
+            balance_loss=choice.requested.balance_loss,
             z_loss=self._z_loss(logits_TG),
             logits_TE=logits_TG[:, : self.router.num_experts],
-            requested=requested,
-            kept=kept,
+            requested=choice.requested,
+            kept=choice.kept,
         )
+
+    def _with_drops(self, own: Causality) -> Causality:
+        return self.slots.causality(causality(own, self.slots.drop_policy))
 
     def _z_loss(self, logits_TG: Tensor) -> Tensor:
         if not self.router.learned:

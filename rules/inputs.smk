@@ -168,14 +168,21 @@ def all_rows():
     powered = ["results/runs/energy/rows.jsonl"] if CONFIG.energy else []
     packed = ["results/runs/capacity/rows.jsonl"] if CONFIG.capacity else []
     timed += powered + packed
-    return trained + timed + layout_rows() + link_rows() + perft_rows()
+    return (
+        trained
+        + timed
+        + layout_rows()
+        + link_rows()
+        + perft_rows()
+        + certificate_rows()
+    )
 
 
 def layout_rows():
-    """Rows of every sweep of layouts, one file for each number of ranks."""
+    """Rows of the layouts that all sweeps ask for, one file for each number of ranks."""
     return [
-        f"results/runs/parallel/sweeps/{sweep}/ranks={ranks}/rows.jsonl"
-        for sweep, ranks in (CONFIG.parallel.jobs if CONFIG.parallel else ())
+        f"results/runs/parallel/layouts/ranks={ranks}/rows.jsonl"
+        for ranks in (CONFIG.parallel.jobs if CONFIG.parallel else ())
     ]
 
 
@@ -197,6 +204,7 @@ MAIN_TABLES = (
     "perft",
     "rank_stability",
     "claims",
+    "certificates",
 )
 
 

@@ -4,14 +4,13 @@ LINKS = CONFIG.parallel.link_jobs
 
 rule sweep_layouts:
     output:
-        rows="results/runs/parallel/sweeps/{sweep}/ranks={ranks}/rows.jsonl",
-        sidecar="results/runs/parallel/sweeps/{sweep}/ranks={ranks}/rows.prov.json",
+        rows="results/runs/parallel/layouts/ranks={ranks}/rows.jsonl",
+        sidecar="results/runs/parallel/layouts/ranks={ranks}/rows.prov.json",
     log:
-        "results/logs/sweep_layouts/{sweep}_ranks={ranks}.log",
+        "results/logs/sweep_layouts/ranks={ranks}.log",
     benchmark:
-        "results/benchmarks/sweep_layouts/{sweep}_ranks={ranks}.tsv"
+        "results/benchmarks/sweep_layouts/ranks={ranks}.tsv"
     wildcard_constraints:
-        sweep="|".join(CONFIG.parallel.asked),
         ranks=r"\d+",
     priority: 100
     conda:
@@ -24,8 +23,8 @@ rule sweep_layouts:
         gpu=gpus_of_ranks,
         tasks_per_gpu=0,
     params:
-        spec=lambda w: SWEEPS[w.sweep, int(w.ranks)].model_dump(),
-        code=lambda w: sidecar.code(*SWEEPS[w.sweep, int(w.ranks)].modules),
+        spec=lambda w: SWEEPS[int(w.ranks)].model_dump(),
+        code=lambda w: sidecar.code(*SWEEPS[int(w.ranks)].modules),
     script:
         "../workflow/scripts/sweep_layouts.py"
 
@@ -59,11 +58,10 @@ rule probe_links:
 
 rule tabulate_parallel:
     input:
-        sweeps=layout_rows(),
+        layouts=layout_rows(),
         links=link_rows(),
     output:
         parallel=room_table("parallel", "parallel", "one row per cell, with intervals"),
-        anchors=room_table("parallel", "anchors", "cells that several sweeps measured"),
         links=room_table(
             "parallel", "links", "latency and bandwidth of each collective"
         ),
@@ -120,7 +118,7 @@ rule write_parallel_findings:
         **{
             name: table_of("parallel", name)
             for name in (
-                *("parallel", "anchors", "links", "model"),
+                *("parallel", "links", "model"),
                 *("regimes", "borders", "predictions", "published"),
             )
         },

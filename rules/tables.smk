@@ -2,6 +2,7 @@ rule tabulate:
     input:
         runs=lambda w: rows_of(w.experiment),
         timing="results/runs/{experiment}/timing/rows.jsonl",
+        certificates=lambda w: certificates_of(w.experiment),
     output:
         runs=table("{experiment}.csv", "one row per run"),
         summary=table("{experiment}_summary.csv", "one row per arm, with intervals"),
@@ -15,6 +16,7 @@ rule tabulate:
         "../envs/draw.yaml"
     params:
         statistics=CONFIG.statistics.model_dump(),
+        certificates=lambda w: certificate_digests(w.experiment),
         code=sidecar.code(
             "moebench.analysis.runs",
             "moebench.analysis.summary",

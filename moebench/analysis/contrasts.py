@@ -39,9 +39,9 @@ IDENTITY = ["factor", "family", *(f"{what}_{side}" for side in "ab" for what in 
 
 
 def contrasts(rows: Sequence[Row], statistics: StatisticsSpec = DECLARED) -> pd.DataFrame:
-    """One line per pair: NLL of a minus NLL of b over the same seeds, and whether a is better."""
+    """One line per pair: causal NLL of a minus that of b over the same seeds; is a better?"""
     finals = cells.final_rows(rows)
-    nll = cells.crossed(finals, "seed", "val_nll_nats")
+    nll = cells.crossed(finals, "seed", "val_nll_causal_nats")
     keys = cells.setting_keys([row for row in rows if row.kind == "final"])
     arms = finals.drop_duplicates("cell")[keys]
     levels = cells.swept(arms, keys)
@@ -116,11 +116,16 @@ def _identity(a: Arm, b: Arm, factor: str, levels: list[str]) -> Arm:
 
 
 def _windows(rows: Sequence[Row], nll: pd.DataFrame) -> Array | None:
-    """NLL of each held-out window (A, W), mean over seeds; None if arms have unlike windows."""
+    """NLL of each held-out window (A, W), mean over seeds; None if arms have unlike windows.
+
+    NaN for an arm whose windows were scored with later tokens in view, and not as it is ranked.
+    """
     by_cell: dict[str, list[list[float]]] = {cell: [] for cell in nll.index}
     for row in rows:
         if row.kind == "final":
-            by_cell[cells.cell(row)].append(row.values["val_nll_window_nats"])
+            windows = row.values["val_nll_window_nats"]
+            is_ranked = row.values["val_nll_causal_nats"] == row.values["val_nll_nats"]
+            by_cell[cells.cell(row)].append(windows if is_ranked else [np.nan] * len(windows))
     if len({len(each) for seeds in by_cell.values() for each in seeds}) > 1:
         return None
     nll_AW: Array = np.array(list(by_cell.values())).mean(axis=1)

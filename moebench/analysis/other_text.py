@@ -30,7 +30,8 @@ def text_intervals(
 
     ``window_nll_AW`` holds each arm's mean over its seeds of the NLL of every window, in the order
     of the text; None where arms were not scored on the same windows. Ends are NaN then, from fewer
-    than FEWEST_WINDOWS windows, and where the seeds leave no scatter to draw from.
+    than FEWEST_WINDOWS windows, for an arm whose windows are NaN, and where the seeds leave no
+    scatter to draw from.
     """
     a_P, b_P = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
     if window_nll_AW is None or window_nll_AW.shape[1] < FEWEST_WINDOWS:

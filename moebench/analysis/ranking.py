@@ -14,8 +14,8 @@ def compare_published(
 ) -> pd.DataFrame:
     """One line per router and capacity factor that both know, with its rank there and here.
 
-    ``rank`` orders mean NLLs, 1 the lowest. ``rank_from`` to ``rank_to`` is what the seeds can
-    tell: behind those that are certainly better, ahead of those that are certainly worse;
+    ``rank`` orders mean causal NLLs, 1 the lowest. ``rank_from`` to ``rank_to`` is what the seeds
+    can tell: behind those that are certainly better, ahead of those that are certainly worse;
     ``is_consistent`` says whether the published rank lies in it.
     """
     if summary.duplicated(["router", "capacity_factor"]).any():
@@ -47,7 +47,7 @@ def _ranked(arms: pd.DataFrame, contrasts: pd.DataFrame) -> pd.DataFrame:
     table = arms.assign(
         published_val_ppl=arms["val_ppl_published"],
         published_rank=_rank(arms["val_nll_nats_published"]),
-        rank=_rank(arms["val_nll_nats"]),
+        rank=_rank(arms["val_nll_causal_nats"]),
         rank_from=[1 + len(each) for each in better],
         rank_to=[len(arms) - len(each) for each in worse],
         tied_with=pd.array([" ".join(each) or None for each in tied], dtype="str"),

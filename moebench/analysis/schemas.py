@@ -70,8 +70,20 @@ QUALITY: Columns = {
     "val_ppl": real(1),
     "val_bits_per_byte": real(0),
 }
+# What each way of scoring without later tokens gives; null for a router that needs none.
+CAUSAL_MODES = ("threshold", "token_choice", "position_pool")
+BY_MODE: Columns = {
+    "causal_effective_k": real(0, nullable=True),
+    **{f"val_nll_{mode}_nats": real(0, nullable=True) for mode in CAUSAL_MODES},
+    **{f"effective_k_{mode}": real(0, nullable=True) for mode in CAUSAL_MODES},
+}
+CAUSAL: Columns = {
+    "val_nll_causal_nats": real(0),
+    "val_ppl_causal": real(1),
+}
 KIND: Columns = {
     "causality": pa.Column(str, pa.Check.isin(CAUSALITIES)),
+    "causal_mode": text(),
     "learned": pa.Column(bool),
 }
 
@@ -88,6 +100,8 @@ RUNS = pa.DataFrameSchema(
         **ARM,
         "seed": pa.Column(int),
         **QUALITY,
+        **CAUSAL,
+        **BY_MODE,
         **SPEED,
         "num_timed_steps": count(),
         **BALANCE,
@@ -98,6 +112,10 @@ RUNS = pa.DataFrameSchema(
     name="runs",
 )
 
+INTERVALS = (
+    *("val_nll_nats", "val_ppl", "val_nll_causal_nats", "val_ppl_causal"),
+    "train_tokens_per_s",
+)
 SUMMARY = pa.DataFrameSchema(
     {
         **ARM,
@@ -107,6 +125,11 @@ SUMMARY = pa.DataFrameSchema(
         "val_ppl": QUALITY["val_ppl"],
         **interval("val_ppl"),
         "val_bits_per_byte": QUALITY["val_bits_per_byte"],
+        "val_nll_causal_nats": CAUSAL["val_nll_causal_nats"],
+        **interval("val_nll_causal_nats", low=-np.inf),
+        "val_ppl_causal": CAUSAL["val_ppl_causal"],
+        **interval("val_ppl_causal"),
+        **BY_MODE,
         "train_tokens_per_s": SPEED["train_tokens_per_s"],
         **interval("train_tokens_per_s"),
         **{name: SPEED[name] for name in SPEED if name != "train_tokens_per_s"},
@@ -114,10 +137,11 @@ SUMMARY = pa.DataFrameSchema(
         "peak_resident_bytes": count(),
         **BALANCE,
         **KIND,
+        "certified": pa.Column(str, pa.Check.isin(CAUSALITIES), nullable=True),
         "on_frontier": pa.Column(bool),
         "p_on_frontier": real(0, 1, nullable=True),
     },
-    checks=[CONSERVATION, *map(_encloses, ("val_nll_nats", "val_ppl", "train_tokens_per_s"))],
+    checks=[CONSERVATION, *map(_encloses, INTERVALS)],
     coerce=True,
     name="summary",
 )

@@ -7,17 +7,26 @@ import pandas as pd
 
 from moebench import tables
 from moebench.analysis import blocks, cells, frontier, statistics
+from moebench.analysis.certificates import gate
 from moebench.analysis.rates import perplexity
-from moebench.analysis.schemas import BALANCE, SUMMARY
+from moebench.analysis.schemas import BALANCE, BY_MODE, SUMMARY
 from moebench.records import Row
 
 NUM_DRAWS = 10_000
 # What all seeds of a cell share because it follows from what was asked for.
-SHARED = ("num_params", "num_active_params", "top_k", "causality", "learned", "device", "dtype")
+SHARED = (
+    *("num_params", "num_active_params", "top_k", "causality", "causal_mode", "learned"),
+    *("device", "dtype"),
+)
 
 
-def summarise(rows: Sequence[Row], rng: np.random.Generator) -> pd.DataFrame:
+def summarise(
+    rows: Sequence[Row], rng: np.random.Generator, certificates: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """One line per cell: means over seeds, the median speed, 95 % intervals, the frontier.
+
+    The frontier is one of causal scores; where a certificate shows that a router looks at later
+    tokens and does not say so, its arm has no such score and is kept off.
 
     The interval of the perplexity is that of the NLL, exponentiated, and ``val_ppl`` is the
     exponential of the mean NLL: perplexities have a geometric mean. The interval of an arm's NLL
@@ -27,21 +36,24 @@ def summarise(rows: Sequence[Row], rng: np.random.Generator) -> pd.DataFrame:
     finals, timed = cells.final_rows(rows), cells.timed_rows(rows)
     cells.match(finals, timed)
     nll = cells.crossed(finals, "seed", "val_nll_nats")
+    causal_nll = cells.crossed(finals, "seed", "val_nll_causal_nats")
     time = cells.crossed(timed, "round", "train_time_s").loc[nll.index]
     table = _over_seeds(finals, cells.setting_keys([row for row in rows if row.kind == "final"]))
     table = table.join(cells.speeds(timed))
     assert table.index.equals(nll.index)
 
-    nll_AD = blocks.block_draws(nll.to_numpy(), rng, NUM_DRAWS)
+    gate.add(table, certificates)
+    nll_AD = blocks.block_draws(causal_nll.to_numpy(), rng, NUM_DRAWS)
     time_AD = statistics.median_draws(time.to_numpy(), rng, NUM_DRAWS)
     speed_AD = table["train_tokens"].to_numpy()[:, None] / time_AD
-    _add_quality(table, nll)
+    _add_quality(table, nll, "val_nll_nats", "val_ppl")
+    _add_quality(table, causal_nll, "val_nll_causal_nats", "val_ppl_causal")
     _add_interval(table, "train_tokens_per_s", statistics.draws_interval(speed_AD))
-    is_causal_A = (table["causality"] != frontier.NON_CAUSAL).to_numpy()
+    is_ranked_A = gate.may_be_ranked(table).to_numpy()
     table["on_frontier"] = frontier.on_frontier(
-        table["val_nll_nats"].to_numpy(), table["train_tokens_per_s"].to_numpy(), is_causal_A
+        table["val_nll_causal_nats"].to_numpy(), table["train_tokens_per_s"].to_numpy(), is_ranked_A
     )
-    table["p_on_frontier"] = frontier.p_on_frontier(nll_AD, speed_AD, is_causal_A)
+    table["p_on_frontier"] = frontier.p_on_frontier(nll_AD, speed_AD, is_ranked_A)
     return tables.check(table, SUMMARY)
 
 
@@ -52,7 +64,7 @@ def _over_seeds(finals: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     varying = by_cell[shared].nunique(dropna=False).max() > 1
     if varying.any():
         raise ValueError(f"{varying.idxmax()} differs between seeds of one arm")
-    means = [*BALANCE, "val_bits_per_byte"]
+    means = [*BALANCE, "val_bits_per_byte", *BY_MODE]
     return (
         by_cell[shared]
         .first()
@@ -61,11 +73,11 @@ def _over_seeds(finals: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     )
 
 
-def _add_quality(table: pd.DataFrame, nll: pd.DataFrame) -> None:
-    table["val_nll_nats"] = nll.to_numpy().mean(axis=1)
-    _add_interval(table, "val_nll_nats", statistics.mean_interval(nll.to_numpy()))
+def _add_quality(table: pd.DataFrame, nll: pd.DataFrame, nll_name: str, ppl_name: str) -> None:
+    table[nll_name] = nll.to_numpy().mean(axis=1)
+    _add_interval(table, nll_name, statistics.mean_interval(nll.to_numpy()))
     for end in ("", "_low", "_high"):
-        table[f"val_ppl{end}"] = table[f"val_nll_nats{end}"].map(perplexity)
+        table[f"{ppl_name}{end}"] = table[f"{nll_name}{end}"].map(perplexity)
 
 
 def _add_interval(table: pd.DataFrame, quantity: str, interval: statistics.Interval) -> None:

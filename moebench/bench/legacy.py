@@ -27,7 +27,7 @@ class LegacyLayer(nn.Module):
         super().__init__()
         self.gate = layer.gate
         self.top_k = layer.router.top_k
-        self.capacity_factor = layer.capacity_factor
+        self.capacity_factor = layer.slots.capacity_factor
         self.w_in_EDF = nn.Parameter(torch.stack([w.T for w in layer.experts.w_in]).detach())
         self.w_out_EFD = nn.Parameter(torch.stack(list(layer.experts.w_out)).detach())
         self.statistics: dict[str, float] = {}

@@ -11,8 +11,8 @@ from moebench.figures import style
 from moebench.figures.base import Figure, Tables, lowest, rows
 from moebench.figures.notes import write_below
 
-# By policy: colour, marker, shift along the axis. Dropping by weight looks at later tokens, hence
-# hollow; what drops nobody has no capacity, hence a level line.
+# By policy: colour, marker, shift along the axis. Dropping by weight looks at later tokens, which
+# its score here goes without, hence hollow; what drops nobody has no capacity, hence a level line.
 LOOKS: dict[str, tuple[str, str, float]] = {
     "position": ("#0072B2", "o", -0.008),
     "gate": ("#D55E00", "D", 0.008),
@@ -30,9 +30,9 @@ class CapacityQuality(Figure):
             "capacity_factor",
             "drop_policy",
             "num_seeds",
-            "val_ppl",
-            "val_ppl_low",
-            "val_ppl_high",
+            "val_ppl_causal",
+            "val_ppl_causal_low",
+            "val_ppl_causal_high",
         ),
         "contrasts": (
             "factor",
@@ -61,7 +61,7 @@ class CapacityQuality(Figure):
             axes.set_title(style.label(router), size=11)
             axes.set_xlabel("capacity factor")
             axes.set_xticks(sorted(table["capacity_factor"].unique()))
-        panels[0].set_ylabel("held-out perplexity")
+        panels[0].set_ylabel("held-out perplexity, without later tokens")
         panels[0].margins(x=0.25, y=0.25)
         canvas.legend(
             handles=[_handle(policy) for policy in LOOKS if policy in set(table["drop_policy"])],
@@ -73,11 +73,14 @@ class CapacityQuality(Figure):
     def caption(self, tables: Tables) -> str:
         """Name the best cell of each router, and what the seeds tell apart."""
         table = routed(tables)
-        text = ["Held-out perplexity of trained models by capacity factor and drop policy."]
+        text = [
+            "Held-out perplexity of trained models, without later tokens, by capacity factor and "
+            "drop policy."
+        ]
         for router in style.order(table["router"]):
-            best = lowest(table[table["router"] == router], "val_ppl")
+            best = lowest(table[table["router"] == router], "val_ppl_causal")
             name = style.cell(router, best.capacity_factor, policy=best.drop_policy)
-            text.append(f"Lowest: {name}, {best.val_ppl:.3f}.")
+            text.append(f"Lowest: {name}, {best.val_ppl_causal:.3f}.")
             for factor, words in told(tables["contrasts"], router).items():
                 text.append(f"At capacity factor {factor:g}: {words.replace(chr(10), ', ')}.")
         return " ".join([*text, *_note(table)])
@@ -121,17 +124,21 @@ def _panel(axes: Axes, mine: pd.DataFrame) -> None:
         x = cells["capacity_factor"] + shift
         face = "white" if policy == "gate" else colour
         axes.plot(
-            x, cells["val_ppl"], marker=marker, ms=8, lw=1.2, color=colour,
+            x, cells["val_ppl_causal"], marker=marker, ms=8, lw=1.2, color=colour,
             markerfacecolor=face, markeredgewidth=1.6, gid=f"policy {policy}",
         )  # fmt: skip
-        axes.vlines(x, cells["val_ppl_low"], cells["val_ppl_high"], color=colour, lw=1.5)
+        axes.vlines(
+            x, cells["val_ppl_causal_low"], cells["val_ppl_causal_high"], color=colour, lw=1.5
+        )
 
 
 def _level(axes: Axes, cells: pd.DataFrame, colour: str) -> None:
     [cell] = rows(cells)
-    axes.axhline(cell.val_ppl, color=colour, lw=1.5, ls=(0, (6, 2)), gid="policy none")
-    if pd.notna(cell.val_ppl_low):
-        axes.axhspan(cell.val_ppl_low, cell.val_ppl_high, color=colour, alpha=0.09, lw=0)
+    axes.axhline(cell.val_ppl_causal, color=colour, lw=1.5, ls=(0, (6, 2)), gid="policy none")
+    if pd.notna(cell.val_ppl_causal_low):
+        axes.axhspan(
+            cell.val_ppl_causal_low, cell.val_ppl_causal_high, color=colour, alpha=0.09, lw=0
+        )
 
 
 def _verdicts(axes: Axes, words: dict[float, str]) -> None:
@@ -148,9 +155,10 @@ def _handle(policy: str) -> Line2D:
     if policy == "none":
         return Line2D([], [], color=colour, ls=(0, (6, 2)), label="dropless (interval shaded)")
     is_hollow = policy == "gate"
+    dropped = "smaller weights first; scored by threshold" if is_hollow else "later tokens first"
     return Line2D(
         [], [], color=colour, marker=marker, ms=8, markerfacecolor="white" if is_hollow else colour,
-        label="smaller weights first (non-causal)" if is_hollow else "later tokens dropped first",
+        label=f"dropped: {dropped}",
     )  # fmt: skip
 
 

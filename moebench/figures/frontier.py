@@ -22,9 +22,11 @@ class Frontier(ArmFigure):
             "router",
             "capacity_factor",
             "causality",
+            "certified",
             "val_nll_nats",
-            "val_nll_nats_low",
-            "val_nll_nats_high",
+            "val_nll_causal_nats",
+            "val_nll_causal_nats_low",
+            "val_nll_causal_nats_high",
             "train_tokens_per_s",
             "train_tokens_per_s_low",
             "train_tokens_per_s_high",
@@ -42,6 +44,8 @@ class Frontier(ArmFigure):
         _staircase(axes, cells)
         for each in rows(cells):
             _marker(axes, each, cells)
+        for each in rows(leaking(cells)):
+            _parallel(axes, each, cells)
         _axes(axes)
         place(axes, [_label(each) for each in rows(cells)])
         handles = _legend(cells)
@@ -59,32 +63,49 @@ class Frontier(ArmFigure):
             if style.is_unsure(each.p_on_frontier)
         ]
         text = [
-            "Held-out perplexity against training speed, a marker per router and capacity factor.",
-            f"On the Pareto frontier of the causal arms: {join(members)}."
+            "Held-out perplexity without later tokens against training speed, a marker per router "
+            "and capacity factor.",
+            f"On the Pareto frontier: {join(members)}."
             if members
-            else "No causal arm has both measures, so there is no frontier.",
+            else "No arm has both measures, so there is no frontier.",
         ]
         if unsure:
             text.append(
                 f"Open, because the intervals overlap (probability of membership): {join(unsure)}."
             )
-        outside = style.order(cells.loc[cells["causality"] == style.NON_CAUSAL, "router"])
+        outside = [
+            f"{_name(each)} ({np.exp(each.val_nll_nats):.3f})" for each in rows(leaking(cells))
+        ]
         if outside:
             text.append(
-                f"Drawn hollow and never on the frontier, because it looks at later tokens: "
-                f"{join([style.label(router) for router in outside])}."
+                "Hollow and on no frontier: the perplexity with later tokens in view, which no "
+                f"text in the making has: {join(outside)}."
             )
+        caught = [_name(each) for each in rows(cells) if lies(each)]
+        if caught:
+            text.append(f"Kept off, because it looks at later tokens unsaid: {join(caught)}.")
         return " ".join([*text, *_note(tables["summary"], cells)])
 
 
 def measured(summary: pd.DataFrame) -> pd.DataFrame:
-    """Cells with both measures, with perplexity and its interval."""
-    cells = summary.dropna(subset=["val_nll_nats", "train_tokens_per_s"]).copy()
+    """Cells with both measures, with the perplexity that counts and its interval."""
+    cells = summary.dropna(subset=["val_nll_causal_nats", "train_tokens_per_s"]).copy()
     cells["tokens_per_s"] = cells["train_tokens_per_s"]
     for end in ("", "_low", "_high"):
-        cells[f"ppl{end}"] = np.exp(cells[f"val_nll_nats{end}"].astype(float))
-    cells["on_frontier"] = cells["on_frontier"].eq(True) & cells["causality"].ne(style.NON_CAUSAL)
+        cells[f"ppl{end}"] = np.exp(cells[f"val_nll_causal_nats{end}"].astype(float))
+    is_caught = [lies(each) for each in rows(cells)]
+    cells["on_frontier"] = cells["on_frontier"].eq(True) & ~np.array(is_caught, dtype=bool)
     return cells.reset_index(drop=True)
+
+
+def leaking(cells: pd.DataFrame) -> pd.DataFrame:
+    """Cells whose score of whole texts had later tokens in view."""
+    return cells[cells["causality"] == style.NON_CAUSAL].dropna(subset=["val_nll_nats"])
+
+
+def lies(each: Any) -> bool:
+    """Whether a certificate found an arm to look at later tokens, and the arm does not say so."""
+    return bool(each.certified == style.NON_CAUSAL and each.causality != style.NON_CAUSAL)
 
 
 def vertices(cells: pd.DataFrame) -> list[tuple[float, float]]:
@@ -122,12 +143,21 @@ def _staircase(axes: Axes, cells: pd.DataFrame) -> None:
 def _marker(axes: Axes, each: Any, cells: pd.DataFrame) -> None:
     """A larger marker is a larger capacity factor; a ring says that membership is open."""
     size = _size(each.capacity_factor, cells)
-    look = style.point(each.router, each.causality)
+    look = style.point(each.router)
     axes.plot(
         each.tokens_per_s, each.ppl, ls="", ms=size, zorder=3, gid=f"cell {_name(each)}", **look
     )
     if style.is_unsure(each.p_on_frontier):
         axes.plot(each.tokens_per_s, each.ppl, **_ring(size + 9), zorder=2, gid="unsure")
+
+
+def _parallel(axes: Axes, each: Any, cells: pd.DataFrame) -> None:
+    """The score that had later tokens in view: hollow, and joined to the one that counts."""
+    ppl = float(np.exp(each.val_nll_nats))
+    look = style.point(each.router, style.NON_CAUSAL)
+    axes.plot([each.tokens_per_s] * 2, [ppl, each.ppl], lw=1.1, ls=":", color=look["color"])
+    size = _size(each.capacity_factor, cells)
+    axes.plot(each.tokens_per_s, ppl, ls="", ms=size, gid=f"parallel {_name(each)}", **look)
 
 
 def _ring(size: float) -> dict[str, Any]:
@@ -160,20 +190,20 @@ def _label(each: Any) -> Label:
 
 def _axes(axes: Axes) -> None:
     axes.set_xlabel("training speed in tokens/s  (faster is better →)")
-    axes.set_ylabel("← better   validation perplexity")
+    axes.set_ylabel("← better   validation perplexity, without later tokens")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 
 def _legend(cells: pd.DataFrame) -> list[Line2D]:
-    causality = dict(zip(cells["router"], cells["causality"], strict=True))
     handles = [
-        Line2D([], [], ls="", ms=8, label=style.label(router, causality[router]), **point)
-        for router in style.order(causality)
-        for point in [style.point(router, causality[router])]
+        Line2D([], [], ls="", ms=8, label=style.label(router), **style.point(router))
+        for router in style.order(cells["router"])
     ]
-    handles.append(
-        Line2D([], [], color=style.FRONTIER, ls=(0, (6, 3)), label="Pareto frontier, causal arms")
-    )
+    for router in style.order(leaking(cells)["router"]):
+        hollow = style.point(router, style.NON_CAUSAL)
+        name = f"{style.label(router)}, later tokens in view"
+        handles.append(Line2D([], [], ls="", ms=8, label=name, **hollow))
+    handles.append(Line2D([], [], color=style.FRONTIER, ls=(0, (6, 3)), label="Pareto frontier"))
     if any(style.is_unsure(each.p_on_frontier) for each in rows(cells)):
         handles.append(Line2D([], [], **_ring(12), label="may or may not be on it (p)"))
     return handles
@@ -181,7 +211,7 @@ def _legend(cells: pd.DataFrame) -> list[Line2D]:
 
 def _note(summary: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
     notes = ["CF: capacity factor, the larger marker has the larger one. Lines: 95 % intervals."]
-    absent = summary[summary["val_nll_nats"].isna() | summary["train_tokens_per_s"].isna()]
+    absent = summary[summary["val_nll_causal_nats"].isna() | summary["train_tokens_per_s"].isna()]
     if len(absent):
         names = [_name(each) for each in rows(absent)]
         notes.append(f"Not drawn, for want of a measure: {join(names)}.")

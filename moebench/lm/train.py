@@ -13,6 +13,7 @@ from tqdm import tqdm
 from moebench import machine, provenance
 from moebench.analysis.rates import perplexity
 from moebench.lm import weights
+from moebench.lm.causal import causal_scores
 from moebench.lm.data import Tokens
 from moebench.lm.evaluate import Values, score
 from moebench.lm.saturation import sample_routing, saturations
@@ -51,6 +52,7 @@ def train(
     progress = _resume(trainer, checkpoint, identity)
     _run_steps(trainer, tokens, progress, lambda: _save(trainer, progress, checkpoint, identity))
     outcome = progress.readings[-1][1] | _account(trainer, tokens, setting)
+    outcome |= causal_scores(trainer.model, tokens, setting, outcome)
     outcome["wall_s"] = progress.wall_s
     progress.readings += [("saturation", values) for values in saturations(progress.asked)]
     progress.readings.append(("final", outcome))

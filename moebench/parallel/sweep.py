@@ -1,4 +1,4 @@
-"""One sweep by one group of ranks: correct first, then timed in turns, then memory.
+"""Cells measured by one group of ranks: correct first, then timed in turns, then memory.
 
 All ranks run this together and return the same rows.
 """
@@ -55,7 +55,7 @@ def _calls(
     job: SweepJob, benches: Sequence[Bench], stopwatch: Stopwatch, facts: Values
 ) -> list[Row]:
     """Time all cells in turns; after each visit one more call is clocked inside."""
-    what = f"{job.cells[0].sweep} at {job.world_size} ranks"
+    what = f"layouts at {job.world_size} ranks"
     rows = []
     for visit in timed_blocks(stopwatch, [bench.arm for bench in benches], what):
         bench = benches[visit.arm]

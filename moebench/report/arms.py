@@ -27,11 +27,17 @@ def name(each: Any) -> str:
 
 
 def ppl(each: Any) -> str:
-    """Perplexity with its interval, in words."""
-    if pd.isna(each["val_ppl_low"]):
-        return f"perplexity {each['val_ppl']:.3f} (no interval: too few seeds)"
-    low, high = each["val_ppl_low"], each["val_ppl_high"]
-    return f"perplexity {each['val_ppl']:.3f} ({low:.3f} to {high:.3f})"
+    """Perplexity without later tokens, with its interval, in words."""
+    value, low, high = (each[f"val_ppl_causal{end}"] for end in ("", "_low", "_high"))
+    if pd.isna(low):
+        return f"perplexity {value:.3f} (no interval: too few seeds)"
+    return f"perplexity {value:.3f} ({low:.3f} to {high:.3f})"
+
+
+def lie(arms: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether a certificate found an arm to look at later tokens, and the arm does not say so."""
+    looks = arms["certified"] == style.NON_CAUSAL
+    return looks & (arms["causality"] != style.NON_CAUSAL)
 
 
 def routed(summary: pd.DataFrame) -> pd.DataFrame:

@@ -16,11 +16,9 @@ Told = tuple[str | None, float, float]  # conclusion, margin and minimum detecta
 
 
 def verdicts(arm: Arm, summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
-    """How an arm compares with each causal arm that differs from it in one thing only."""
-    causal = set(
-        map(arms.arm, summary[summary["causality"] != style.NON_CAUSAL].to_dict("records"))
-    )
-    found = {other: told for other, told in conclusions(arm, contrasts).items() if other in causal}
+    """How an arm compares with each ranked arm that differs from it in one thing only."""
+    ranked = set(map(arms.arm, summary[~arms.lie(summary)].to_dict("records")))
+    found = {other: told for other, told in conclusions(arm, contrasts).items() if other in ranked}
     others: dict[str, list[Arm]] = {
         key: [] for key in ("equivalent", "tie", "better", "worse", "untested")
     }
@@ -81,8 +79,8 @@ def relations(arm: Arm, contrasts: pd.DataFrame) -> dict[Arm, str | None]:
 
 
 def against_dense(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
-    """How many routed causal arms are better, tied or worse than each dense network."""
-    routed = arms.routed(summary[summary["causality"] != style.NON_CAUSAL])
+    """How many routed arms are better, tied or worse than each dense network."""
+    routed = arms.routed(summary[~arms.lie(summary)])
     names = {arms.arm(each) for each in routed.to_dict("records")}
     sentences = []
     for each in summary[summary["capacity_factor"].isna()].to_dict("records"):
@@ -93,7 +91,7 @@ def against_dense(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
                 for verdict in ("higher", "tie", "lower")
             }
             sentences.append(
-                f"Of {len(known)} causal routed arms, {count['higher']} are better than "
+                f"Of {len(known)} routed arms, {count['higher']} are better than "
                 f"{arms.name(each)}, {count['tie']} tie with it and "
                 f"{count['lower']} are worse."
             )

@@ -10,9 +10,10 @@ from moebench.figures.notes import join
 from moebench.report import arms, comparisons, rst
 
 COLUMNS = {  # of the table of arms: heading, column, format
-    "perplexity": ("val_ppl", "{:.3f}"),
-    "from": ("val_ppl_low", "{:.3f}"),
-    "to": ("val_ppl_high", "{:.3f}"),
+    "perplexity": ("val_ppl_causal", "{:.3f}"),
+    "from": ("val_ppl_causal_low", "{:.3f}"),
+    "to": ("val_ppl_causal_high", "{:.3f}"),
+    "with later tokens": ("val_ppl", "{:.3f}"),
     "bits per byte": ("val_bits_per_byte", "{:.3f}"),
     "tokens/s": ("train_tokens_per_s", "{:,.0f}"),
     "active parameters": ("num_active_params", "{:,.0f}"),
@@ -22,6 +23,10 @@ COLUMNS = {  # of the table of arms: heading, column, format
     "load CV served": ("load_cv", "{:.2f}"),
     "P(frontier)": ("p_on_frontier", "{:.2f}"),
 }
+
+
+# How a router that looks at later tokens is scored without them.
+MODES = {"threshold": "an expert takes whoever is as good as those it took on training text"}
 
 
 def page(
@@ -85,12 +90,12 @@ def asked(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str]:
 
 
 def quality(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
-    """The best causal arm, what ties with it, and what non-causal arms reach."""
-    causal = summary[summary["causality"] != style.NON_CAUSAL]
+    """The best arm without later tokens, what ties with it, and what some reach with them."""
+    ranked_arms = summary[~arms.lie(summary)]
     sentences = []
     named: list[arms.Arm] = []
-    for which, ranked in (("causal arms", causal), ("routers among them", arms.routed(causal))):
-        best = arms.extreme(ranked, "val_nll_nats") if len(ranked) else None
+    for which, ranked in (("arms", ranked_arms), ("routers among them", arms.routed(ranked_arms))):
+        best = arms.extreme(ranked, "val_nll_causal_nats") if len(ranked) else None
         if best is not None and arms.arm(best) not in named:
             named.append(arms.arm(best))
             sentences.append(
@@ -99,9 +104,15 @@ def quality(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
             sentences += comparisons.verdicts(arms.arm(best), summary, contrasts)
     for each in summary[summary["causality"] == style.NON_CAUSAL].to_dict("records"):
         sentences.append(
-            f"{arms.name(each)} reaches {arms.ppl(each)}, but it is non-causal: its routing "
-            "looks at later tokens, so no text can be generated at that score and no ranking "
-            "here counts it."
+            f"{arms.name(each)} looks at later tokens, and with them in view has perplexity "
+            f"{each['val_ppl']:.3f}, at which no text can be generated. What counts here is "
+            f"{arms.ppl(each)}, reached without them: {MODES[each['causal_mode']]}, "
+            f"{each['causal_effective_k']:.2f} experts a token."
+        )
+    for each in summary[arms.lie(summary)].to_dict("records"):
+        sentences.append(
+            f"{arms.name(each)} is ranked nowhere: its certificate shows that it looks at later "
+            f"tokens, and it declares to be {each['causality']}."
         )
     return sentences
 
@@ -156,7 +167,7 @@ def balance(summary: pd.DataFrame) -> list[str]:
 def against_bigram(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str]:
     """Whether the models have learnt more than pairs of tokens."""
     bigram = tokens["bigram_val_ppl"]
-    below = summary[summary["val_ppl"] < bigram]
+    below = summary[summary["val_ppl_causal"] < bigram]
     return [
         f"A bigram model has perplexity {bigram:.3f} on the same held-out text; {len(below)} of "
         f"{len(summary)} arms are below."
@@ -171,7 +182,7 @@ def arms_table(summary: pd.DataFrame) -> str:
             each["causality"],
             *(_cell(each[column], form) for column, form in COLUMNS.values()),
         ]
-        for each in summary.sort_values("val_nll_nats").to_dict("records")
+        for each in summary.sort_values("val_nll_causal_nats").to_dict("records")
     ]
     return rst.table(["arm", "causality", *COLUMNS], rows)
 

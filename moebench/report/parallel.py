@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from moebench.analysis.parallel.model import held_out_error
+from moebench.analysis.parallel.schemas import CELL
 from moebench.figures import layouts
 from moebench.figures.notes import join
 from moebench.figures.sweeps import seconds
@@ -32,7 +33,8 @@ SAME_CELL = ["document", "published_layout", "world_size", "num_experts", "batch
 
 def page(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """Parts of the page, from the tables of the room by their names."""
-    parallel, published = tables["parallel"], tables["published"]
+    parallel = tables["parallel"].drop_duplicates(list(CELL))
+    published = tables["published"]
     found = advice(tables["regimes"], tables["borders"], tables["predictions"])
     return [
         rst.heading("Replicated, sharded or distributed experts", 1),
@@ -40,7 +42,7 @@ def page(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         rst.heading("Which layout to take", 2),
         rst.bullets(found),
         rst.heading("How far to trust the numbers", 2),
-        rst.bullets([*repeatability(parallel, tables["anchors"]), *model_error(parallel)]),
+        rst.bullets([*repeatability(parallel), *model_error(parallel)]),
         model_table(tables["model"]),
         rst.heading("What a collective costs here", 2),
         links_table(tables["links"]),
@@ -69,17 +71,19 @@ def asked(parallel: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def repeatability(parallel: pd.DataFrame, anchors: pd.DataFrame) -> list[str]:
-    """How far medians of one cell lie apart, in sweeps apart and in the first block."""
+def repeatability(cells: pd.DataFrame) -> list[str]:
+    """How far medians of one cell lie apart, within its job and in the first block."""
     sentences = []
-    if len(anchors):
-        ratio = anchors["highest_over_lowest"]
+    halves = cells["halves_ratio"].dropna()
+    if len(halves):
+        apart = halves.where(halves > 1, 1 / halves)
         sentences.append(
-            f"{len(anchors)} cells were measured by more than one sweep: their medians differ by a "
-            f"factor of {ratio.median():.2f} (median) and {ratio.max():.2f} (largest); "
-            f"{(ratio <= 1.15).mean():.0%} of them lie within 15 %."
+            "Earlier and later calls of a cell, halves of one job, have medians that differ by a "
+            f"factor of {apart.median():.2f} (median over {len(apart)} cells) and "
+            f"{apart.max():.2f} (largest); {(apart <= 1.15).mean():.0%} of the cells lie within "
+            "15 %."
         )
-    first = parallel["first_block_ratio"].dropna()
+    first = cells["first_block_ratio"].dropna()
     if len(first):
         sentences.append(
             f"The first block of a cell takes {first.median():.2f} times as long as the others "

@@ -96,6 +96,11 @@ class Router(nn.Module, ABC):
         self._observed: dict[str, Tensor] = {}
 
     @property
+    def is_token_local(self) -> bool:
+        """Whether, as declared, a token's assignments depend on it alone, in training too."""
+        return self.causality == Causality.TOKEN_LOCAL and self.training_causality is None
+
+    @property
     def num_logits(self) -> int:
         """Columns of the gate, G: those that compete, first, and any that serve another end."""
         return self.num_choices

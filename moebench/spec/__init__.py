@@ -3,6 +3,12 @@
 from moebench.spec.adapters import AdapterRunSpec, PretrainingRunSpec
 from moebench.spec.advice import AdviceSpec
 from moebench.spec.capacity import CapacityCellSpec, CapacitySpec
+from moebench.spec.certificates import (
+    CertificatesSpec,
+    certificate_name,
+    certificate_of,
+    certified,
+)
 from moebench.spec.claims import ClaimsSpec
 from moebench.spec.energy import (
     PUBLISHED_SHAPES,
@@ -31,6 +37,7 @@ __all__ = [
     "ROUTED_ONLY",
     "CapacityCellSpec",
     "CapacitySpec",
+    "CertificatesSpec",
     "ClaimsSpec",
     "AdapterRunSpec",
     "AdviceSpec",
@@ -61,6 +68,9 @@ __all__ = [
     "TracingSpec",
     "TrainingSpec",
     "WindowSpec",
+    "certificate_name",
+    "certificate_of",
+    "certified",
     "expand",
     "parse",
     "sources",

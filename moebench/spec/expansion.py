@@ -211,16 +211,21 @@ def _lenders(config: Config) -> list[Problem]:
 
 
 def _single_sequences(config: Config) -> list[Problem]:
-    """Routers that choose among the sequences of a batch, where a batch has one."""
+    """Routers that choose among the sequences of a batch, where a pool has one."""
+    alone = (
+        ("training", "batch_size", 1, "make it 2 or more"),
+        ("model", "pool", "sequence", "make it batch"),
+    )
     return [
         (
             f"experiments.{name}.routers.{router}",
-            "chooses among the sequences of a batch, and training.batch_size=1 gives it one; make "
-            "it 2 or more, or leave the router out",
+            f"chooses among the sequences of a batch, and {part}.{key}={value} gives it one; "
+            f"{remedy}, or leave the router out",
         )
         for name, experiment in config.experiments.items()
         for swept in _sweep(experiment)
-        if _merged(config, name, "training", swept)["batch_size"] == 1
+        for part, key, value, remedy in alone
+        if _merged(config, name, part, swept)[key] == value
         for router in experiment.routers
         if registry.flag("routers", router, "needs_batch")
     ]

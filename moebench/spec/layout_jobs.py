@@ -52,7 +52,7 @@ class LayoutCellSpec(Spec):
     """One cell: a layer of one size, laid out in one way over so many ranks."""
 
     experiment: str = EXPERIMENT
-    sweep: str
+    sweeps: list[str]  # those that ask for it
     layout: str
     communicator: str
     world_size: int
@@ -66,7 +66,7 @@ class LayoutCellSpec(Spec):
 
 
 class SweepJob(RanksJob):
-    """Cells of one number of ranks, measured in turn by one group of ranks."""
+    """Cells of one number of ranks, measured in turns by one group of ranks."""
 
     kind: Literal["sweep"] = "sweep"
     cells: list[LayoutCellSpec]

@@ -16,6 +16,7 @@ from moebench import registry
 from moebench.spec.advice import AdviceSpec
 from moebench.spec.base import RoomSpec, Spec
 from moebench.spec.capacity import CapacitySpec
+from moebench.spec.certificates import CertificatesSpec
 from moebench.spec.claims import ClaimsSpec
 from moebench.spec.energy import EnergySpec
 from moebench.spec.kinds import (
@@ -184,6 +185,9 @@ class Config(Spec):
     )
     experiments: dict[Name, ExperimentSpec] = Field(
         description="what to run, by a name of your choice; null leaves one out"
+    )
+    certificates: CertificatesSpec | None = Field(
+        None, description="which routers look at later tokens, and how much they gain by it"
     )
     capacity: CapacitySpec | None = Field(
         None, description="what capacity costs and drops, with untrained and trained routings"

@@ -29,7 +29,6 @@ from moebench.spec.sweeps import AS_RANKS, AXES, Axis, Directions, Layouts, Swee
 RANKS = "{ranks}"
 TABLES = (
     "parallel",
-    "anchors",
     "links",
     "model",
     "regimes",
@@ -81,8 +80,8 @@ class ParallelSpec(RoomSpec):
     )
     protocol: ProtocolSpec = Field(ProtocolSpec(), description="how calls are timed")
     sweeps: dict[Name, SweepSpec | None] = Field(
-        description="what to measure, by a name of your choice, or null; "
-        "one job for each number of ranks"
+        description="what to measure, by a name of your choice, or null; all that has one number "
+        "of ranks is measured by one job, and what several sweeps ask for, once"
     )
     link_message_bytes: Axis = Field(
         [1 << exponent for exponent in range(10, 25, 2)],
@@ -124,13 +123,18 @@ class ParallelSpec(RoomSpec):
         return {name: sweep for name, sweep in self.sweeps.items() if sweep is not None}
 
     @property
-    def jobs(self) -> dict[tuple[str, int], SweepJob]:
-        """What every job measures, by sweep and number of ranks."""
-        found: dict[tuple[str, int], list[LayoutCellSpec]] = {}
+    def jobs(self) -> dict[int, SweepJob]:
+        """What is measured, by number of ranks; a cell that several sweeps ask for, once."""
+        merged: dict[str, LayoutCellSpec] = {}
         for name in self.asked:
             for cell in self.cells(name):
-                found.setdefault((name, cell.world_size), []).append(cell)
-        return {key: self.job(cells) for key, cells in found.items()}
+                merged.setdefault(cell.model_dump_json(exclude={"sweeps"}), cell).sweeps.append(
+                    name
+                )
+        found: dict[int, list[LayoutCellSpec]] = {}
+        for cell in merged.values():
+            found.setdefault(cell.world_size, []).append(cell)
+        return {ranks: self.job(cells) for ranks, cells in found.items()}
 
     @property
     def link_jobs(self) -> dict[int, LinksJob]:
@@ -143,7 +147,7 @@ class ParallelSpec(RoomSpec):
                 message_bytes=self.link_message_bytes,
                 protocol=self.protocol,
             )
-            for world_size in sorted({ranks for _, ranks in self.jobs})
+            for world_size in sorted(self.jobs)
             if world_size > 1
         }
 
@@ -167,7 +171,7 @@ class ParallelSpec(RoomSpec):
         problems = misfits(room)
         if problems:
             raise ConfigError(problems)
-        return room.jobs[name, world_size]
+        return room.jobs[world_size]
 
     def sweep_called(self, name: str) -> str:
         """Full name of a sweep: ``batch_size`` stands for the first that moves along it alone."""
@@ -178,14 +182,14 @@ class ParallelSpec(RoomSpec):
         raise ValueError(unknown(name, [*self.asked, *AXES]))
 
     def cells(self, name: str) -> Iterator[LayoutCellSpec]:
-        """Cells of one sweep: every size, in every layout and direction."""
+        """Cells of one sweep, which nobody asks for yet: every size, layout and direction."""
         sweep = self.asked[name]
         shared = {key: getattr(self, key) for key in ("communicator", "hidden_dim", "output_dim")}
         arms = itertools.product(sweep.layouts or self.layouts, sweep.directions or self.directions)
         for size, (layout, direction) in itertools.product(self._sizes(sweep), list(arms)):
             if size["batch_size"] <= self.largest_batch.get(layout, size["batch_size"]):
                 yield LayoutCellSpec(
-                    sweep=name, layout=layout, direction=direction, **shared, **size
+                    sweeps=[], layout=layout, direction=direction, **shared, **size
                 )
 
     def _sizes(self, sweep: SweepSpec) -> Iterator[dict[str, int]]:
@@ -202,10 +206,10 @@ def misfits(room: ParallelSpec) -> list[Problem]:
     """Sweeps that ask for sizes which cannot be."""
     return [
         (
-            f"parallel.sweeps.{cell.sweep}",
+            f"parallel.sweeps.{name}",
             f"top_k={cell.top_k} must be in 1..num_experts={cell.num_experts}",
         )
-        for job in room.jobs.values()
-        for cell in job.cells
+        for name in room.asked
+        for cell in room.cells(name)
         if cell.top_k > cell.num_experts
     ]

@@ -12,6 +12,7 @@ ROUTED_ONLY = (
     "model.gate",
     "model.capacity_factor",
     "model.drop_policy",
+    "model.pool",
     "model.dispatch",
     "model.num_shared_experts",
     "model.expert_granularity",
@@ -51,6 +52,11 @@ class ModelSpec(Spec):
     drop_policy: Literal["position", "gate", "none"] = Field(
         "position",
         description="who is dropped from a full expert: later tokens, smaller weights, or nobody",
+    )
+    pool: Literal["batch", "sequence"] = Field(
+        "batch",
+        description="among which tokens a router chooses and a full expert drops: all of a step, "
+        "or each window alone, with slots of its own",
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of updates dropped in training")
     dispatch: DispatchName = Field("sorted", description="how tokens are brought to experts")

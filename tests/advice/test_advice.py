@@ -13,7 +13,7 @@ from moebench.report.advice.base import FORMS, Line, Quotes
 from tests import rows as synthetic
 from tests.advice.evidence import as_json, as_read, told, unaccounted
 
-NLL = {"top1": 2.2, "softk": 2.0, "hash": 2.0005, "expert_choice": 1.5, "dense": 2.1}
+NLL = {"top1": 2.2, "softk": 2.0, "hash": 2.0005, "expert_choice": 1.75, "dense": 2.1}
 TIME = {"top1": 0.1, "softk": 0.3, "hash": 0.2, "expert_choice": 0.1, "dense": 0.1}
 
 
@@ -52,8 +52,7 @@ def test_the_fastest_of_those_that_tie_with_the_best_is_advised():
     assert found["verdict"].startswith("Take hash CF 1.25")
     assert found["status"] == "answered"
     assert "lowest perplexity of the routers is that of softmax top-k CF 1.25" in told(found)
-    assert "expert choice CF 1.25 has perplexity" in told(found)
-    assert "but looks at later tokens" in told(found)
+    assert "expert choice CF 1.25 may look at later tokens, and then has perplexity" in told(found)
 
 
 def test_a_router_that_is_better_beyond_doubt_is_advised_although_it_is_slow():
@@ -89,11 +88,23 @@ def test_what_the_seeds_leave_open_is_called_open_with_what_they_would_have_miss
     assert "More seeds (key `seeds`): with 3, perplexities that differ by less than" in told(found)
 
 
-def test_one_seed_and_no_causal_router_cannot_be_advised_on():
+def test_a_router_that_leaks_without_saying_so_is_not_advised_however_good():
+    tables = routed(nll=NLL | {"hash": 1.0})
+    summary = tables["unified_summary"]
+    assert advise(tables)["verdict"].startswith("Take hash")
+    summary.loc[summary["router"] == "hash", "certified"] = "non-causal"
+    found = advise(tables)
+    assert found["verdict"].startswith("Take softmax top-k")
+    assert "hash CF 1.25 takes no part" in told(found)
+
+
+def test_one_seed_and_no_honest_router_cannot_be_advised_on():
     found = advise(routed(seeds=(0,)))
     assert found["status"] == "cannot say"
     assert "one run of each arm" in found["verdict"]
-    found = advise(routed(nll={"expert_choice": 1.5, "dense": 2.0}))
+    tables = routed(nll={"softk": 1.5, "dense": 2.0})
+    tables["unified_summary"]["certified"] = "non-causal"
+    found = advise(tables)
     assert "has no router that text can be generated with" in found["verdict"]
 
 

@@ -35,7 +35,8 @@ def filled(name, rows):
 
 def of_layouts(config):
     jobs = config.parallel.jobs.values()
-    return filled("parallel", [cell.model_dump() for job in jobs for cell in job.cells])
+    cells = [cell.model_dump() for job in jobs for cell in job.cells]
+    return filled("parallel", [cell | {"sweep": name} for cell in cells for name in cell["sweeps"]])
 
 
 def of_energy(spec):

@@ -20,14 +20,20 @@ def is_hollow(line):
     return colours.to_hex(line.get_markerfacecolor()) == "#ffffff"
 
 
-def test_frontier_draws_every_cell_once_and_only_non_causal_ones_hollow(tables):
+def test_frontier_draws_every_cell_once_and_scores_with_the_future_in_view_beside_hollow(tables):
     canvas = base.render(Frontier(), tables)
     cells = lines(canvas.axes[0], "cell")
     assert len(cells) == len(tables["summary"])
-    hollow = {name for name, line in cells.items() if is_hollow(line)}
-    assert hollow == {"cell expert choice CF 1.0", "cell expert choice CF 1.25"}
+    assert not any(is_hollow(line) for line in cells.values())
+    beside = lines(canvas.axes[0], "parallel")
+    assert set(beside) == {"parallel expert choice CF 1.0", "parallel expert choice CF 1.25"}
+    assert all(is_hollow(line) for line in beside.values())
+    summary = tables["summary"].set_index(["router", "capacity_factor"])
+    for factor in (1.0, 1.25):
+        [ppl] = beside[f"parallel expert choice CF {factor}"].get_ydata()
+        assert ppl == pytest.approx(summary.loc[("expert_choice", factor), "val_ppl"])
     legend = [text.get_text() for text in canvas.legends[0].get_texts()]
-    assert "expert choice (non-causal)" in legend
+    assert "expert choice, later tokens in view" in legend
 
 
 def test_frontier_markers_stand_where_the_table_says(tables):
@@ -35,18 +41,22 @@ def test_frontier_markers_stand_where_the_table_says(tables):
     for row in tables["summary"].itertuples():
         line = cells[f"cell {style.cell(row.router, row.capacity_factor)}"]
         assert line.get_xdata()[0] == pytest.approx(row.train_tokens_per_s)
-        assert np.log(line.get_ydata()[0]) == pytest.approx(row.val_nll_nats)
+        assert np.log(line.get_ydata()[0]) == pytest.approx(row.val_nll_causal_nats)
 
 
-def test_frontier_staircase_has_the_causal_members_as_its_corners(tables):
-    tables["summary"].loc[tables["summary"]["router"] == "expert_choice", "on_frontier"] = True
+def test_frontier_staircase_keeps_out_who_looks_at_later_tokens_unsaid(tables):
+    caught = tables["summary"]["router"] == "expert_choice"
+    tables["summary"].loc[caught, "on_frontier"] = True
+    tables["summary"].loc[caught, "causality"] = "token-local"  # and certified non-causal
     cells = measured(tables["summary"])
     canvas = base.render(Frontier(), tables)
     (stairs,) = lines(canvas.axes[0], "frontier").values()
     corners = set(zip(stairs.get_xdata(), stairs.get_ydata(), strict=True))
     assert len(vertices(cells)) == 5
     assert corners >= set(vertices(cells))
-    assert "expert choice CF" not in Frontier().caption(tables).split("Drawn hollow")[0]
+    members, _, caught = Frontier().caption(tables).partition("Kept off")
+    assert "expert choice CF" not in members
+    assert "expert choice CF 1.0 and expert choice CF 1.25" in caught
     assert (np.diff(stairs.get_xdata()) >= 0).all()
 
 

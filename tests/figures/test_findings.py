@@ -21,24 +21,34 @@ def text():
     return "\n".join(parts)
 
 
-def test_the_best_causal_arm_is_named_although_a_non_causal_one_is_lower(text):
-    assert "Lowest perplexity of the causal arms: softmax top-k CF 1.25, perplexity 5.977" in text
-    assert "expert choice CF 1.25 reaches perplexity 5.830" in text
-    assert "but it is non-causal" in text
+def test_the_best_arm_without_later_tokens_is_named_although_one_is_lower_with_them(text):
+    assert "Lowest perplexity of the arms: softmax top-k CF 1.25, perplexity 5.977" in text
+    assert "expert choice CF 1.25 looks at later tokens, and with them in view" in text
+    assert "has perplexity 5.830, at which no text can be generated" in text
+    assert "What counts here is perplexity 7.121" in text
+
+
+def test_who_looks_at_later_tokens_unsaid_is_named_and_ranked_nowhere():
+    table = synthetic.summary()
+    table.loc[table["router"] == "softk", "certified"] = "non-causal"
+    sentences = findings.quality(table, synthetic.contrasts())
+    assert "softmax" not in sentences[0]
+    assert "softmax top-k CF 1.25 is ranked nowhere" in " ".join(sentences)
 
 
 def test_another_best_arm_gives_another_sentence():
     table = synthetic.summary()
-    table.loc[table["router"] == "hash", "val_nll_nats"] = 1.5
+    table.loc[table["router"] == "hash", "val_nll_causal_nats"] = 1.5
     sentences = findings.quality(table, synthetic.contrasts())
-    assert sentences[0].startswith("Lowest perplexity of the causal arms: hash CF 1.0")
+    assert sentences[0].startswith("Lowest perplexity of the arms: hash CF 1.0")
 
 
 def test_a_tie_is_called_a_tie_and_a_difference_is_not(text):
     assert "softmax top-k CF 1.25 ties with dense (equal parameters)" in text
     better = re.search(r"softmax top-k CF 1.25 is better than (.*), beyond", text)[1]
-    assert (
-        better == "top-1 CF 1.25, equal-weight top-k CF 1.25, hash CF 1.25 and dense (equal FLOPs)"
+    assert better == (
+        "top-1 CF 1.25, equal-weight top-k CF 1.25, hash CF 1.25, expert choice CF 1.25 and "
+        "dense (equal FLOPs)"
     )
 
 
@@ -67,17 +77,17 @@ def test_verdicts_read_the_same_from_both_sides():
 def test_the_best_router_is_named_beside_a_better_dense_network():
     table = synthetic.summary()
     assert sum("Lowest" in each for each in findings.quality(table, synthetic.contrasts())) == 1
-    table.loc[table["router"] == "dense_total", "val_nll_nats"] = 1.5
+    table.loc[table["router"] == "dense_total", "val_nll_causal_nats"] = 1.5
     sentences = findings.quality(table, synthetic.contrasts())
     lowest = [each for each in sentences if each.startswith("Lowest")]
-    assert "causal arms: dense (equal parameters)" in lowest[0]
+    assert "of the arms: dense (equal parameters)" in lowest[0]
     assert "routers among them: softmax top-k CF 1.25" in lowest[1]
 
 
 def test_one_seed_is_said_to_test_nothing():
     summary, contrasts = synthetic.summary(), synthetic.contrasts()
     contrasts[["verdict", "conclusion"]] = None
-    summary[["val_ppl_low", "val_ppl_high", "p_on_frontier"]] = float("nan")
+    summary[["val_ppl_causal_low", "val_ppl_causal_high", "p_on_frontier"]] = float("nan")
     sentences = " ".join(findings.quality(summary, contrasts))
     assert "was not tested against" in sentences
     assert "no interval: too few seeds" in sentences
@@ -85,15 +95,13 @@ def test_one_seed_is_said_to_test_nothing():
     assert len(findings.frontier(summary)) == 1
 
 
-def test_dense_networks_are_compared_with_every_causal_router(text):
+def test_dense_networks_are_compared_with_every_ranked_router(text):
     contrasts = synthetic.contrasts()
     pairs = comparisons.relations(("dense", None), contrasts)
-    causal = {
-        arm: v for arm, v in pairs.items() if arm[0] != "expert_choice" and arm[1] is not None
-    }
-    better = sum(verdict == "higher" for verdict in causal.values())
-    assert len(causal) == 8
-    assert f"Of 8 causal routed arms, {better} are better than dense (equal FLOPs)" in text
+    routed = {arm: verdict for arm, verdict in pairs.items() if arm[1] is not None}
+    better = sum(verdict == "higher" for verdict in routed.values())
+    assert len(routed) == 10
+    assert f"Of 10 routed arms, {better} are better than dense (equal FLOPs)" in text
 
 
 def test_open_memberships_of_the_frontier_carry_their_probability(text):
@@ -102,7 +110,7 @@ def test_open_memberships_of_the_frontier_carry_their_probability(text):
 
 
 def test_the_bigram_model_is_beaten_by_as_many_arms_as_the_table_says(text):
-    below = (synthetic.summary()["val_ppl"] < 6.5).sum()
+    below = (synthetic.summary()["val_ppl_causal"] < 6.5).sum()
     assert f"perplexity 6.500 on the same held-out text; {below} of 12 arms are below." in text
 
 

@@ -1,5 +1,7 @@
 """What is drawn and said of gates and of the order of routers, against the tables."""
 
+import itertools
+
 import matplotlib.colors as colours
 import numpy as np
 import pandas as pd
@@ -22,9 +24,9 @@ def gated():
     parts = []
     for gate, nats in GATES.items():
         part = routed.assign(gate=gate)
-        for end in ("", "_low", "_high"):
-            part[f"val_nll_nats{end}"] += nats
-            part[f"val_ppl{end}"] = np.exp(part[f"val_nll_nats{end}"])
+        for kind, end in itertools.product(("", "_causal"), ("", "_low", "_high")):
+            part[f"val_nll{kind}_nats{end}"] += nats
+            part[f"val_ppl{kind}{end}"] = np.exp(part[f"val_nll{kind}_nats{end}"])
         parts.append(part.assign(train_tokens_per_s=part["train_tokens_per_s"] * (1 + nats)))
     return pd.concat([*parts, dense], ignore_index=True)
 

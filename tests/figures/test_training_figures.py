@@ -66,8 +66,9 @@ def policies(num_seeds=3):
         [
             {
                 "router": "softk", "capacity_factor": factor, "drop_policy": policy,
-                "num_seeds": num_seeds, "val_ppl": 9 - place, "val_ppl_low": 9 - place - width,
-                "val_ppl_high": 9 - place + width,
+                "num_seeds": num_seeds, "val_ppl_causal": 9 - place,
+                "val_ppl_causal_low": 9 - place - width,
+                "val_ppl_causal_high": 9 - place + width,
             }
             for place, (policy, factor) in enumerate(cells)
         ]

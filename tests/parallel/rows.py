@@ -6,7 +6,7 @@ from tests.rows import SETTING
 
 SPEC = {
     "experiment": "parallel",
-    "sweep": "parallel_batch",
+    "sweeps": ["parallel_batch"],
     "layout": "tensor",
     "communicator": "mpi",
     "backend": "mpi",

@@ -24,10 +24,21 @@ def refused(**changes):
 
 def test_a_sweep_is_one_job_for_each_number_of_ranks():
     asked = room(sweep={"world_size": [2, 4], "batch_size": [8, 64]}, directions=["forward"])
-    assert list(asked.jobs) == [("tried", 2), ("tried", 4)]
-    for (_, ranks), job in asked.jobs.items():
+    assert list(asked.jobs) == [2, 4]
+    for ranks, job in asked.jobs.items():
         assert job.world_size == ranks
         assert [cell.batch_size for cell in job.cells] == [8, 64]
+
+
+def test_what_several_sweeps_ask_for_is_measured_once():
+    sweeps = {"batch": {"batch_size": [8, 64]}, "width": {"feature_dim": [32, 64]}}
+    [job] = room(sweeps=sweeps, directions=["forward"]).jobs.values()
+    assert {(cell.batch_size, cell.feature_dim): cell.sweeps for cell in job.cells} == {
+        (8, 32): ["batch", "width"],
+        (64, 32): ["batch"],
+        (8, 64): ["width"],
+    }
+    assert len(job.cells) == 3
 
 
 def test_axes_are_crossed_with_layouts_and_directions():
@@ -110,7 +121,7 @@ def test_the_published_cells_are_in_the_default_tier():
     asked = parse(read_config()).parallel
     cells = {
         (cell.batch_size, cell.top_k, cell.feature_dim)
-        for (_, ranks), job in asked.jobs.items()
+        for ranks, job in asked.jobs.items()
         for cell in job.cells
         if ranks == 4 and cell.num_experts == 4
     }
@@ -146,7 +157,8 @@ def test_a_sweep_runs_at_a_number_of_ranks_that_the_config_does_not_name():
 
 def test_a_file_laid_over_another_leaves_a_sweep_out_with_null():
     asked = room(sweeps={"tried": None, "other": {"batch_size": [8]}})
-    assert {sweep for sweep, _ in asked.jobs} == {"other"}
+    [job] = asked.jobs.values()
+    assert all(cell.sweeps == ["other"] for cell in job.cells)
     with pytest.raises(ValueError, match="unknown name 'tried'"):
         asked.sweep_called("tried")
 

@@ -28,7 +28,7 @@ def cell(layout="single", direction="forward", **sizes):
     shape = {"num_experts": 2, "batch_size": 4, "top_k": 1, "feature_dim": 8}
     shape |= {"hidden_dim": 8, "output_dim": 4} | sizes
     return LayoutCellSpec(
-        sweep="tried",
+        sweeps=["tried"],
         layout=layout,
         direction=direction,
         communicator="mpi",

@@ -12,7 +12,6 @@ from moebench.analysis.parallel.schemas import PARALLEL
 from moebench.analysis.parallel.tabulate import (
     block_interval,
     duration_stats,
-    tabulate_anchors,
     tabulate_cells,
 )
 from tests.parallel.rows import call, cell, memory
@@ -125,18 +124,17 @@ def test_rows_of_one_cell_under_two_settings_are_refused():
         tabulate_cells(rows)
 
 
-def test_anchors_say_how_far_apart_sweeps_are_on_the_same_cell():
-    slower = [[2 * each for each in block] for block in BLOCKS]
-    rows = cell(BLOCKS) + cell(slower, sweep="parallel_topk") + cell(BLOCKS, batch_size=16)
-    [anchor] = tabulate_anchors(tabulate_cells(rows)).to_dict("records")
-    assert anchor["num_sweeps"] == 2
-    assert anchor["sweeps"] == "parallel_batch parallel_topk"
-    assert anchor["highest_over_lowest"] == pytest.approx(2)
+def test_a_cell_that_several_sweeps_ask_for_has_a_line_in_each():
+    table = tabulate_cells(cell(BLOCKS, sweeps=["parallel_batch", "parallel_topk"]))
+    assert table["sweep"].tolist() == ["parallel_batch", "parallel_topk"]
+    assert table["median_duration_s"].nunique() == 1
+    assert repeat.compare(table, table).num_cells == 1
 
 
-def test_sweeps_without_a_common_cell_have_no_anchors():
-    table = tabulate_cells(cell(BLOCKS) + cell(BLOCKS, batch_size=16))
-    assert tabulate_anchors(table).empty
+def test_earlier_and_later_blocks_stand_beside_each_other():
+    durations_BN = np.array([[2e-3] * 3] * 3 + [[3e-3] * 3] * 4)
+    assert duration_stats(durations_BN)["halves_ratio"] == pytest.approx(1.5)
+    assert np.isnan(duration_stats(durations_BN[:1])["halves_ratio"])
 
 
 def test_repeatability_is_the_share_of_cells_within_fifteen_per_cent():
@@ -155,7 +153,7 @@ def test_repeatability_is_the_share_of_cells_within_fifteen_per_cent():
     assert found.largest_ratio == pytest.approx(1.3)
     assert "75% of 4 cells" in str(found)
     with pytest.raises(ValueError, match="share no cell"):
-        repeat.compare(measured(1, 1, 1, 1), tabulate_cells(cell(BLOCKS, sweep="other")))
+        repeat.compare(measured(1, 1, 1, 1), tabulate_cells(cell(BLOCKS, batch_size=7)))
 
 
 def test_the_published_table_is_printed_with_one_line_per_cell():

@@ -15,7 +15,8 @@ SUMMARY_COLUMNS = {
     *("num_params", "num_active_params", "val_nll_nats", "val_nll_nats_low", "val_nll_nats_high"),
     *("val_ppl", "val_bits_per_byte", "train_tokens_per_s", "train_tokens_per_s_low"),
     *("train_tokens_per_s_high", "drop_rate", "unrouted_rate", "load_cv", "load_cv_routed"),
-    *("gate_entropy_nats", "causality", "on_frontier", "p_on_frontier"),
+    *("gate_entropy_nats", "causality", "on_frontier", "p_on_frontier", "certified"),
+    *("val_nll_causal_nats", "val_ppl_causal", "causal_mode"),
 }
 
 
@@ -36,7 +37,39 @@ def test_summary_has_the_promised_columns_and_one_row_per_arm(smoke_run):
     summary = pd.read_csv(smoke_run / "results/tables/unified_summary.csv")
     assert set(summary.columns) >= SUMMARY_COLUMNS
     assert len(summary) == 5 * 2 + 2
-    assert not summary.loc[summary["causality"] == "non-causal", "on_frontier"].any()
+    is_open = summary["causality"] == "non-causal"
+    assert (summary.loc[is_open, "causal_mode"] == "threshold").all()
+    gap = summary["val_nll_causal_nats"] - summary["val_nll_nats"]
+    assert (gap[~is_open] == 0).all()
+    assert (gap[is_open] != 0).all()
+
+
+def test_every_router_on_a_frontier_has_a_certificate(smoke_run):
+    folder = smoke_run / "results/tables"
+    certificates = pd.read_csv(folder / "certificates.csv").set_index("certificate")
+    assert len(certificates) == 7
+    assert certificates.loc["expert_choice_position_batch", "found"] == "non-causal"
+    assert certificates.loc["softk_gate_batch", "found"] == "non-causal"
+    assert certificates.loc["softk_none_batch", "found"] == "token-local"
+    for path in folder.glob("*_summary.csv"):
+        summary = pd.read_csv(path)
+        if "certified" in summary:
+            routed = summary[summary["capacity_factor"].notna()]
+            assert routed["certified"].isin(certificates["found"]).all(), path
+
+
+def test_a_certificate_of_other_code_is_refused_and_an_edited_one_is_named(finished):
+    path = "results/tables/certificates.csv"
+    digest = pd.read_csv(finished.folder / path)["code_digest"].iloc[0]
+    finished.replace(path, digest, "0" * 16)
+    run = finished.snakemake(
+        "results/tables/unified.csv", "--allowed-rules", "tabulate", "-R", "tabulate"
+    )
+    assert run.returncode == 1
+    assert "run certify_router again" in run.stdout
+    traced = trace(finished.folder, "results/figures/unified_frontier.png")
+    assert traced.returncode == 1
+    assert path in traced.stderr
 
 
 def test_rate_times_time_is_tokens_in_every_row_and_table(smoke_run):

@@ -1,4 +1,4 @@
-"""Measure one sweep of layouts at one number of ranks, which this job starts."""
+"""Measure all layouts at one number of ranks, which this job starts."""
 
 from job import job
 

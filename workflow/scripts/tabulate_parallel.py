@@ -1,18 +1,17 @@
-"""Turn the rows of all sweeps of layouts into the table of cells, with what a model predicts."""
+"""Turn the rows of layouts into the table of cells, with what a model predicts."""
 
 from job import job
 
 from moebench import records, tables
 from moebench.analysis.parallel.links import fit_links
 from moebench.analysis.parallel.model import fit_model, predict
-from moebench.analysis.parallel.tabulate import tabulate_anchors, tabulate_cells
+from moebench.analysis.parallel.tabulate import tabulate_cells
 
 with job(snakemake):
     output, share = snakemake.output, snakemake.params.held_out_share
-    cells = tabulate_cells(records.read(snakemake.input.sweeps))
+    cells = tabulate_cells(records.read(snakemake.input.layouts))
     links = fit_links(records.read(snakemake.input.links))
     model = fit_model(cells, links, share)
     tables.write(predict(cells, links, model, share), output.parallel)
-    tables.write(tabulate_anchors(cells), output.anchors)
     tables.write(links, output.links)
     tables.write(model, output.model)

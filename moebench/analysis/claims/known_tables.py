@@ -6,6 +6,7 @@ import pandera.pandas as pa
 
 from moebench.analysis import schemas, schemas_ranks
 from moebench.analysis.capacity import schemas as capacity
+from moebench.analysis.certificates import schemas as certificates
 from moebench.analysis.energy import derived_schemas
 from moebench.analysis.energy import schemas as energy
 from moebench.analysis.parallel import derived
@@ -22,7 +23,6 @@ OF_EXPERIMENT = {
 }
 OF_ROOMS = {
     "parallel": parallel.PARALLEL,
-    "parallel_anchors": parallel.ANCHORS,
     "parallel_links": derived.LINKS,
     "parallel_model": derived.MODEL,
     "parallel_regimes": derived.REGIMES,
@@ -32,6 +32,7 @@ OF_ROOMS = {
     "energy_equal_loss": derived_schemas.EQUAL_LOSS,
     "energy_training": energy.TRAINING,
     "capacity": capacity.CAPACITY,
+    "certificates": certificates.CERTIFICATES,
     "specialisation": specialisation.SPECIALISATION,
     "perft": perft.RUNS,
     "perft_summary": perft.SUMMARY,

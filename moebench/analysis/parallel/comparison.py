@@ -17,7 +17,7 @@ def compare_published(cells: pd.DataFrame, published: pd.DataFrame) -> pd.DataFr
     """One line per published duration and layout here, forward, at the same size.
 
     Where a report states no width, the smallest that was measured at that size stands beside it;
-    ``measured_feature_dim`` names it. A size that several sweeps measured is taken from the first.
+    ``measured_feature_dim`` names it.
     """
     forward = cells[cells["direction"] == "forward"].drop_duplicates(
         ["layout", *CELL, "feature_dim", "hidden_dim", "output_dim"]

@@ -22,6 +22,7 @@ from moebench import tables
 from moebench.analysis.parallel import layout_costs, positive_sum
 from moebench.analysis.parallel.derived import MODEL, SIZE
 from moebench.analysis.parallel.links import Links, LinksLike
+from moebench.analysis.parallel.schemas import CELL
 
 Array = NDArray[np.float64]
 Arm = tuple[str, str]  # layout, direction
@@ -75,7 +76,7 @@ def fit_model(cells: pd.DataFrame, links: pd.DataFrame, held_out_share: float) -
     ``cells`` and ``links`` are the tables of these names.
     A layout whose costs are unknown, or with fewer than three cells to fit, has no line.
     """
-    prepared = with_split(cells, held_out_share)
+    prepared = with_split(cells.drop_duplicates(list(CELL)), held_out_share)
     lines = []
     for (layout, direction), group in prepared.groupby(ARM, sort=True):
         if not layout_costs.is_known(str(layout)):
@@ -119,7 +120,7 @@ def predict(
 def with_split(cells: pd.DataFrame, held_out_share: float) -> pd.DataFrame:
     """Cells with their share of a core, and whether they are held out.
 
-    All layouts and sweeps of one size fall on the same side. The order is that of a digest of the
+    All layouts of one size fall on the same side. The order is that of a digest of the
     size, so it depends on nothing but the sizes, and the share is met to within one.
     """
     sizes = cells[list(SIZE)].drop(columns=["direction", "backend", "communicator"])
@@ -137,7 +138,8 @@ def with_cores(cells: pd.DataFrame) -> pd.DataFrame:
 
 def held_out_error(cells: pd.DataFrame) -> float:
     """Median relative error over the held-out cells that have a prediction; NaN without any."""
-    judged = cells[cells["is_held_out"]].dropna(subset=["predicted_duration_s"])
+    measured = cells.drop_duplicates(list(CELL))
+    judged = measured[measured["is_held_out"]].dropna(subset=["predicted_duration_s"])
     errors_C = positive_sum.relative_errors(
         judged["predicted_duration_s"].to_numpy(float), judged["median_duration_s"].to_numpy(float)
     )

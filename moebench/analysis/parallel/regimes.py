@@ -7,6 +7,7 @@ import pandas as pd
 
 from moebench import tables
 from moebench.analysis.parallel.derived import REGIMES, SIZE
+from moebench.analysis.parallel.schemas import CELL
 
 Cell = dict[str, Any]
 
@@ -16,11 +17,11 @@ def regimes(cells: pd.DataFrame) -> pd.DataFrame:
 
     The fastest layout has the lowest median. A layout ties with it where the 95 % intervals of the
     two medians overlap, which is stricter about calling a difference than a test of it; without
-    intervals nothing is told apart, so everything ties. A size that several sweeps measured is
-    judged in each of them: a tie in one is a tie, and so are two winners.
+    intervals nothing is told apart, so everything ties.
     """
     sizes: dict[tuple[Any, ...], list[Cell]] = {}
-    for cell in cells.sort_values(["median_duration_s", "layout"]).to_dict("records"):
+    measured = cells.drop_duplicates(list(CELL)).sort_values(["median_duration_s", "layout"])
+    for cell in measured.to_dict("records"):
         named = {str(name): value for name, value in cell.items()}
         sizes.setdefault(tuple(named[name] for name in SIZE), []).append(named)
     found = [dict(zip(SIZE, size, strict=True)) | _judged(sizes[size]) for size in sorted(sizes)]
@@ -30,18 +31,13 @@ def regimes(cells: pd.DataFrame) -> pd.DataFrame:
 def _judged(ranked: list[Cell]) -> Cell:
     """Verdict on the cells of one size, fastest first."""
     best = ranked[0]
-    sweeps = {cell["sweep"] for cell in ranked}
-    tied = {
-        name
-        for sweep in sweeps
-        for name in _contenders([cell for cell in ranked if cell["sweep"] == sweep])
-    } - {best["layout"]}
-    rivals = [cell for cell in ranked if cell["layout"] != best["layout"]]
+    rivals = ranked[1:]
+    tied = [cell["layout"] for cell in rivals if not cell["median_low_s"] > best["median_high_s"]]
     predicted = [cell for cell in ranked if not np.isnan(cell["predicted_duration_s"])]
     expected = min(predicted, key=lambda cell: cell["predicted_duration_s"], default=None)
     return {
         "oversubscribed": best["oversubscribed"],
-        "num_layouts": len({cell["layout"] for cell in ranked}),
+        "num_layouts": len(ranked),
         "fastest_layout": best["layout"],
         "fastest_median_s": best["median_duration_s"],
         "tied_with": " ".join(sorted(tied)) or None,
@@ -52,13 +48,3 @@ def _judged(ranked: list[Cell]) -> Cell:
         ),
         "predicted_fastest_layout": expected["layout"] if expected else None,
     }
-
-
-def _contenders(ranked: list[Cell]) -> set[str]:
-    """The fastest layout of one sweep, and those that nothing tells from it."""
-    slower = {
-        cell["layout"]
-        for cell in ranked
-        if cell["median_low_s"] > ranked[0]["median_high_s"]  # false where either is null
-    }
-    return {cell["layout"] for cell in ranked} - slower

@@ -30,7 +30,8 @@ class Repeat(NamedTuple):
 def compare(now: pd.DataFrame, before: pd.DataFrame) -> Repeat:
     """Compare the cells that two tables share; ValueError where there are none."""
     keys = list(CELL)
-    both = now.merge(before, on=keys, suffixes=("_now", "_before"))
+    once = [table.drop_duplicates(keys) for table in (now, before)]
+    both = once[0].merge(once[1], on=keys, suffixes=("_now", "_before"))
     if both.empty:
         raise ValueError("the two measurements share no cell; compare two runs of one sweep")
     ratio = (both["median_duration_s_now"] / both["median_duration_s_before"]).to_numpy()

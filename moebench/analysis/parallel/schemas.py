@@ -14,13 +14,12 @@ from moebench.analysis.parallel.words import (
     COLLECTIVES,
     DIRECTIONS,
     PARTS,
-    SHAPE,
 )
 
-__all__ = ["ANCHORS", "CELL", "COLLECTIVES", "DIRECTIONS", "PARALLEL", "PARTS", "SHAPE"]
+__all__ = ["CELL", "COLLECTIVES", "DIRECTIONS", "PARALLEL", "PARTS"]
 
 IDENTITY: Columns = {
-    "sweep": text(),
+    "sweep": text(),  # that asks for the cell; what several ask for was measured once
     "layout": text(),
     "communicator": text(),
     "backend": text(),
@@ -66,6 +65,7 @@ PARALLEL = pa.DataFrameSchema(
         "num_calls": count(),
         "num_blocks": count(),
         "first_block_ratio": positive(nullable=True),  # median of block 0 over that of the others
+        "halves_ratio": positive(nullable=True),  # median of later blocks over that of earlier ones
         "warmup_calls": count(),
         "is_stable": pa.Column(bool),  # whether the warm-up ended before its limit
         **{part: real(0, nullable=True) for part in PARTS},
@@ -89,22 +89,7 @@ PARALLEL = pa.DataFrameSchema(
         encloses("mean_duration_s", "mean_low_s", "mean_high_s"),
         encloses("median_duration_s", "median_low_s", "median_high_s"),
     ],
-    unique=list(CELL),
+    unique=["sweep", *CELL],
     coerce=True,
     name="parallel",
-)
-
-# Cells that several sweeps measured: how far apart their medians are.
-ANCHORS = pa.DataFrameSchema(
-    {
-        **{name: column for name, column in IDENTITY.items() if name != "sweep"},
-        "num_sweeps": pa.Column(int, pa.Check.ge(2)),
-        "sweeps": text(),
-        "lowest_median_s": positive(),
-        "highest_median_s": positive(),
-        "highest_over_lowest": real(1),
-    },
-    unique=list(SHAPE),
-    coerce=True,
-    name="parallel anchors",
 )

@@ -1,4 +1,4 @@
-"""From the rows of all sweeps to the table of cells, and to that of cells measured by several.
+"""From the rows of all ranks to the table of cells.
 
 Shapes: B blocks, N calls of a block, D draws.
 """
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from moebench import tables
-from moebench.analysis.parallel.schemas import ANCHORS, CELL, COLLECTIVES, PARALLEL, PARTS, SHAPE
+from moebench.analysis.parallel.schemas import CELL, COLLECTIVES, PARALLEL, PARTS
 from moebench.analysis.statistics import CONFIDENCE, FEWEST_ROUNDS, Array
 from moebench.records import Row
 
@@ -25,7 +25,7 @@ Cell = tuple[Any, ...]
 
 
 def tabulate_cells(rows: Sequence[Row]) -> pd.DataFrame:
-    """One line per cell: its calls over all blocks, its communication, parts and memory.
+    """One line per cell and sweep that asks for it: calls of all blocks, communication, memory.
 
     Raises ValueError for a cell without calls or without memory, for a block that stands twice or
     holds another number of calls, and for a cell that was measured under two settings.
@@ -36,29 +36,15 @@ def tabulate_cells(rows: Sequence[Row]) -> pd.DataFrame:
         (memory, calls, "has its memory measured, but was not timed"),
     ):
         for cell in found.keys() - other.keys():
-            raise ValueError(f"{_name(cell)} {what}; run its sweep again")
-    lines = [_line(cell, calls[cell], memory[cell]) for cell in calls]
-    table = pd.DataFrame(lines).sort_values(list(CELL), ignore_index=True)
-    return tables.check(table, PARALLEL)
-
-
-def tabulate_anchors(cells: pd.DataFrame) -> pd.DataFrame:
-    """One line per thing that several sweeps measured: how far apart its medians are."""
+            raise ValueError(f"{_name(cell)} {what}; measure it again")
     lines = [
-        dict(zip(SHAPE, shape, strict=True))
-        | {
-            "oversubscribed": same["oversubscribed"].iloc[0],
-            "num_sweeps": len(same),
-            "sweeps": " ".join(sorted(same["sweep"])),
-            "lowest_median_s": same["median_duration_s"].min(),
-            "highest_median_s": same["median_duration_s"].max(),
-            "highest_over_lowest": same["median_duration_s"].max()
-            / same["median_duration_s"].min(),
-        }
-        for shape, same in cells.groupby(list(SHAPE))
-        if len(same) > 1
+        {"sweep": sweep, **line}
+        for cell in calls
+        for line in [_line(cell, calls[cell], memory[cell])]
+        for sweep in memory[cell][0].spec["sweeps"]
     ]
-    return tables.check(pd.DataFrame(lines, columns=list(ANCHORS.columns)), ANCHORS)
+    table = pd.DataFrame(lines).sort_values(["sweep", *CELL], ignore_index=True)
+    return tables.check(table, PARALLEL)
 
 
 def duration_stats(duration_BN: Array) -> dict[str, float | int]:
@@ -81,9 +67,21 @@ def duration_stats(duration_BN: Array) -> dict[str, float | int]:
         "mean_high_s": mean_high_s,
         "max_duration_s": float(duration_BN.max()),
         "first_block_ratio": float(np.median(duration_BN[0]) / rest),
+        "halves_ratio": halves_ratio(duration_BN),
         "num_calls": B * N,
         "num_blocks": B,
     }
+
+
+def halves_ratio(duration_BN: Array) -> float:
+    """Median of the later half of the blocks over that of the earlier half; NaN for one block.
+
+    Blocks are spread over the whole job, so this is how far a cell repeats within it.
+    """
+    half = len(duration_BN) // 2
+    if half == 0:
+        return float("nan")
+    return float(np.median(duration_BN[-half:]) / np.median(duration_BN[:half]))
 
 
 def block_interval(x_BN: Array, statistic: Statistic) -> tuple[float, float]:
@@ -142,7 +140,7 @@ def _blocks(cell: Cell, calls: Sequence[Row]) -> Array:
     """Durations (B, N) of a cell's calls, in the order of blocks."""
     by_block = {row.values["block"]: row.values["durations_s"] for row in calls}
     if len(by_block) < len(calls):
-        raise ValueError(f"a block of {_name(cell)} stands twice; give each sweep once")
+        raise ValueError(f"a block of {_name(cell)} stands twice; give each file once")
     if len({len(durations) for durations in by_block.values()}) > 1:
         raise ValueError(f"blocks of {_name(cell)} hold different numbers of calls")
     return np.array([by_block[block] for block in sorted(by_block)], dtype=float)
@@ -177,7 +175,7 @@ def _parts(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 def _memory(cell: Cell, rows: Sequence[Row]) -> dict[str, int]:
     if len(rows) > 1:
-        raise ValueError(f"the memory of {_name(cell)} stands twice; give each sweep once")
+        raise ValueError(f"the memory of {_name(cell)} stands twice; give each file once")
     values = dict(rows[0].values)
     predicted = ("weights", "activations", "buffers")
     values["predicted_memory_bytes"] = sum(values[f"predicted_{each}_bytes"] for each in predicted)
@@ -188,6 +186,6 @@ def _name(cell: Cell) -> str:
     """Short name of a cell, for messages."""
     of = dict(zip(CELL, cell, strict=True))
     return (
-        f"{of['sweep']}: {of['layout']} ({of['direction']}, {of['world_size']} ranks, "
+        f"{of['layout']} ({of['direction']}, {of['world_size']} ranks, "
         f"batch_size={of['batch_size']}, top_k={of['top_k']}, feature_dim={of['feature_dim']})"
     )

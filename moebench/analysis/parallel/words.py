@@ -8,7 +8,6 @@ COLLECTIVES = ("all_reduce", "all_gather", "all_to_all", "reduce_scatter", "broa
 
 # What tells one cell from another, in the order in which tables are sorted.
 CELL = (
-    "sweep",
     "layout",
     "communicator",
     "backend",
@@ -21,9 +20,6 @@ CELL = (
     "output_dim",
     "direction",
 )
-# A cell without the sweep it was measured in: the same thing may be measured by several.
-SHAPE = CELL[1:]
-
 # Where the time of a call goes; routing, dispatch and experts are those of the forward pass. They
 # add up to the time of the calls that were clocked inside.
 PARTS = (

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from moebench.figures import style
 from moebench.report import arms, comparisons
 from moebench.report.advice.base import Line, Tables, lines
 
@@ -51,10 +50,8 @@ def is_faster(arm: Line, other: Line) -> bool:
 def compared(experiment: str, tables: Tables) -> Field:
     """The arms in tables ``{experiment}_summary`` and ``{experiment}_contrasts``."""
     summary = f"{experiment}_summary"
-    causal = [
-        each for each in lines(tables, summary, arms.KEY) if each["causality"] != style.NON_CAUSAL
-    ]
-    known = {arms.arm(each): each for each in causal}
+    ranked = {summary: tables[summary][~arms.lie(tables[summary])]}
+    known = {arms.arm(each): each for each in lines(ranked, summary, arms.KEY)}
     contrasts = tables[f"{experiment}_contrasts"]
     pairs = {}
     for each in lines(tables, f"{experiment}_contrasts", PAIR):

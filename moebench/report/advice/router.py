@@ -35,7 +35,7 @@ def answer(experiment: str, tables: Tables) -> Answer:
         verdict = f"Cannot say, because {reason}."
         return Answer("router", QUESTION, TERMS, "cannot say", verdict)
     quote = Quotes()
-    best = min(field.routed, key=lambda arm: field.routed[arm]["val_nll_nats"])
+    best = min(field.routed, key=lambda arm: field.routed[arm]["val_nll_causal_nats"])
     chosen = field.cheapest(best)
     verdict, is_sure = _verdict(field, chosen, quote)
     because = [
@@ -69,7 +69,7 @@ def _no_answer(field: Field) -> str | None:
     if not field.routed:
         return (
             f"experiment {field.experiment} has no router that text can be generated with: all "
-            "look at later tokens; add another one under `routers`"
+            "look at later tokens and do not declare it; add another one under `routers`"
         )
     if min(each["num_seeds"] for each in field.routed.values()) < FEWEST_SEEDS:
         return (
@@ -115,8 +115,8 @@ def _score(field: Field, arm: arms.Arm, quote: Quotes) -> str:
 def _both(line: Line, quote: Quotes) -> str:
     """Perplexity and speed, with intervals."""
     return (
-        f"perplexity {quote(line, 'val_ppl', 'three decimals')} "
-        f"({quote.interval(line, 'val_ppl', 'three decimals')}) at "
+        f"perplexity {quote(line, 'val_ppl_causal', 'three decimals')} "
+        f"({quote.interval(line, 'val_ppl_causal', 'three decimals')}) at "
         f"{quote(line, 'train_tokens_per_s', 'count')} tokens/s in training "
         f"({quote.interval(line, 'train_tokens_per_s', 'count')})"
     )
@@ -198,11 +198,19 @@ def _unseen(field: Field, chosen: arms.Arm, quote: Quotes) -> Iterator[str]:
 
 
 def _futures(experiment: str, tables: Tables, quote: Quotes) -> Iterator[str]:
-    """Routers that no text can be generated with."""
+    """What routers that look at later tokens have while they may, and who does so in secret."""
+    summary = tables[f"{experiment}_summary"]
+    secret = {arms.arm(each) for each in summary[arms.lie(summary)].to_dict("records")}
     for each in lines(tables, f"{experiment}_summary", arms.KEY):
-        if each["causality"] == style.NON_CAUSAL:
+        name = style.cell(*arms.arm(each))
+        if arms.arm(each) in secret:
             yield (
-                f"{quote.name(each, style.cell(*arms.arm(each)))} has perplexity "
-                f"{quote(each, 'val_ppl', 'three decimals')}, but looks at later tokens: an option "
-                "only where no text is to be generated."
+                f"{quote.name(each, name)} takes no part: its certificate shows that it looks at "
+                "later tokens, which it does not declare."
+            )
+        elif each["causality"] == style.NON_CAUSAL:
+            yield (
+                f"Where no text is to be generated, {quote.name(each, name)} may look at later "
+                f"tokens, and then has perplexity {quote(each, 'val_ppl', 'three decimals')}; "
+                "here it counts without them."
             )

@@ -1,6 +1,5 @@
 """Who is fastest where: planted crossovers are found, and equals are ties."""
 
-import pandas as pd
 import pytest
 
 from moebench.analysis.parallel.regimes import regimes
@@ -38,17 +37,6 @@ def test_without_intervals_nothing_is_told_apart():
     cells = truth.cells()
     cells[["median_low_s", "median_high_s"]] = float("nan")
     assert regimes(cells)["is_tie"].all()
-
-
-def test_sweeps_that_disagree_about_one_size_tie():
-    one = truth.cells(noise=0.0, layouts=("single", "tensor")).query("sweep == 'parallel_batch'")
-    other = one.assign(sweep="again")
-    columns = ["median_duration_s", "median_low_s", "median_high_s"]
-    for table, fast in ((one, "single"), (other, "tensor")):
-        table.loc[:, columns] = 2.0
-        table.loc[table["layout"] == fast, columns] = 1.0
-    assert not regimes(one)["is_tie"].any()
-    assert regimes(pd.concat([one, other]))["is_tie"].all()
 
 
 def test_the_fastest_layout_of_the_model_stands_beside_the_measured_one():

@@ -107,7 +107,7 @@ def _with_times(table, median_s, noise):
         table[name] = median_s * factor
     table["throughput_samples_per_s"] = table["batch_size"] / median_s
     table["predicted_duration_s"] = np.nan
-    table["first_block_ratio"] = 1.0
+    table["first_block_ratio"] = table["halves_ratio"] = 1.0
     table["num_blocks"] = 6
     work = {name: 0.1 for name in PARTS if not name.startswith(("all_", "reduce", "broad"))}
     for part in PARTS:

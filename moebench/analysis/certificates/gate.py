@@ -1,0 +1,68 @@
+"""Who may be ranked: an arm whose router's certificate bears out what the router declares."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from moebench import tables
+from moebench.analysis.certificates import verdict
+from moebench.analysis.certificates.schemas import CERTIFICATES
+from moebench.analysis.frontier import NON_CAUSAL
+from moebench.spec import BASELINES, certificate_name
+
+
+def read(path: str | Path, digests: Mapping[str, str]) -> pd.DataFrame:
+    """The table of certificates; ValueError where one is missing or vouches for other code.
+
+    ``digests`` names the certificates that are needed, each with the digest of the code.
+    """
+    found = tables.read(path, CERTIFICATES)
+    known = dict(zip(found["certificate"], found["code_digest"], strict=True))
+    for name, digest in digests.items():
+        if name not in known:
+            raise ValueError(f"{path}: certificate {name} is missing; run certify_router for it")
+        if known[name] != digest:
+            raise ValueError(
+                f"{path}: certificate {name} is of code {known[name]}, and the code is now "
+                f"{digest}; run certify_router again"
+            )
+    return found
+
+
+def add(arms: pd.DataFrame, certificates: pd.DataFrame | None) -> None:
+    """Add to each arm the class that its certificate found, as ``certified``.
+
+    Null where there is nothing to certify, in a dense network, and where no certificates are made.
+    Raises ValueError for an arm without one where others have one.
+    """
+    if certificates is None:
+        arms["certified"] = pd.array([None] * len(arms), dtype="str")
+        return
+    found = dict(zip(certificates["certificate"], certificates["found"], strict=True))
+    classes: list[str | None] = []
+    for arm in arms.to_dict("records"):
+        if arm["router"] in BASELINES:
+            classes.append(None)
+            continue
+        options = json.loads(arm["router_options"])
+        name = certificate_name(arm["router"], options, arm["drop_policy"], arm["pool"])
+        if name not in found:
+            raise ValueError(f"certificate {name} is missing; run certify_router for it")
+        classes.append(found[name])
+    arms["certified"] = pd.array(classes, dtype="str")
+
+
+def may_be_ranked(arms: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether the score that counts of each arm is one of a language model.
+
+    It is where the router looks at no later token, or says that it does and was scored without
+    them; not where it looks at more than it says, for then it was scored with them.
+    """
+    has_causal_score = arms["val_nll_causal_nats"].notna()
+    lies = [
+        not pd.isna(found) and found == NON_CAUSAL and verdict.is_lie(declared, found)
+        for declared, found in zip(arms["causality"], arms["certified"], strict=True)
+    ]
+    return has_causal_score & ~pd.Series(lies, index=arms.index, dtype=bool)
