@@ -92,7 +92,7 @@ def test_a_router_that_leaks_without_saying_so_is_not_advised_however_good():
     tables = routed(nll=NLL | {"hash": 1.0})
     summary = tables["unified_summary"]
     assert advise(tables)["verdict"].startswith("Take hash")
-    summary.loc[summary["router"] == "hash", "certified"] = "non-causal"
+    summary["certified"] = summary["router"].map({"hash": "non-causal"})
     found = advise(tables)
     assert found["verdict"].startswith("Take softmax top-k")
     assert "hash CF 1.25 takes no part" in told(found)
