@@ -292,7 +292,7 @@ def test_a_number_that_is_not_in_its_table_is_seen():
 def test_interval_without_ends_is_said_and_not_shown():
     line = Line("t", {"x_low": np.nan, "x_high": np.nan, "key": 1}, ("key",))
     quote = Quotes()
-    assert quote.interval(line, "x", "plain") == "no interval: too few repetitions"
+    assert quote.interval(line, "x", "count") == "no interval: too few repetitions"
     assert quote.numbers == []
 
 

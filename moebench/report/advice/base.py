@@ -15,7 +15,6 @@ Tables = Mapping[str, pd.DataFrame]  # by the name of the file, without its endi
 
 # How a number of a table is shown; the key stands in the evidence, so that it can be checked.
 FORMS: dict[str, Callable[[Any], str]] = {
-    "plain": str,
     "count": lambda value: f"{int(value):,}",
     "two decimals": lambda value: f"{value:.2f}",
     "three decimals": lambda value: f"{value:.3f}",
