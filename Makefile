@@ -10,11 +10,14 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PYTEST := $(RUN) pytest --numprocesses=auto
 PIP := --quiet --disable-pip-version-check
 
-.PHONY: all test check style types imports plan fast report crate lock clean
+.PHONY: all advise test check style types imports plan fast report crate lock clean
 
 all: $(READY)  ## measure, tabulate and draw everything that config/config.yaml asks for
 	@echo "make all: running the workflow; results appear in results/"
 	@$(RUN) snakemake --quiet rules host reason --rerun-incomplete --cores $(CORES) all
+
+advise: $(READY)  ## what to choose; measures what is not measured yet
+	@$(RUN) snakemake --quiet all --rerun-incomplete --cores $(CORES) advise
 
 test: check  ## every check, also the slow ones
 	@echo "make test: slow tests, the whole workflow at smoke size, its report"

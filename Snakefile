@@ -62,6 +62,7 @@ wildcard_constraints:
 
 localrules:
     all,
+    advise,
 
 
 include: "rules/data.smk"
@@ -71,6 +72,7 @@ include: "rules/energy_analysis.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/provenance.smk"
+include: "rules/advice.smk"
 
 
 if certificates():
@@ -136,3 +138,4 @@ rule all:
         ],
         "results/report/environment.html",
         "results/report/provenance.html",
+        "results/advice.html",

@@ -49,6 +49,7 @@ DOWNSTREAM = {
     ("judge_claims", ""),
     ("write_claims_findings", ""),
     ("describe_environment", ""),
+    ("write_advice", ""),
 }
 
 
