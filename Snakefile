@@ -19,6 +19,7 @@ report: "report/workflow.rst"
 
 include: "rules/inputs.smk"
 include: "rules/perft_inputs.smk"
+include: "rules/waterfall_inputs.smk"
 include: "rules/certify_inputs.smk"
 include: "rules/cluster_inputs.smk"
 
@@ -62,6 +63,7 @@ wildcard_constraints:
 
 localrules:
     all,
+    advise,
 
 
 include: "rules/data.smk"
@@ -70,6 +72,8 @@ include: "rules/energy.smk"
 include: "rules/energy_analysis.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/provenance.smk"
+include: "rules/advice.smk"
 
 
 if certificates():
@@ -102,6 +106,11 @@ if "rank_stability" in CONFIG.rooms:
     include: "rules/rank_stability.smk"
 
 
+if CONFIG.waterfall:
+
+    include: "rules/waterfall.smk"
+
+
 if CONFIG.claims:
 
     include: "rules/claims.smk"
@@ -129,3 +138,5 @@ rule all:
             if getattr(CONFIG, name)
         ],
         "results/report/environment.html",
+        "results/report/provenance.html",
+        "results/advice.html",

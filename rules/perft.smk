@@ -180,6 +180,7 @@ rule tabulate_perft:
     conda:
         "../envs/draw.yaml"
     params:
+        statistics=CONFIG.statistics.model_dump(),
         code=sidecar.code(
             "moebench.analysis.perft.tabulate", "moebench.analysis.perft.contrasts"
         ),

@@ -20,6 +20,7 @@ rule tabulate:
     conda:
         "../envs/draw.yaml"
     params:
+        statistics=CONFIG.statistics.model_dump(),
         certificates=lambda w: certificate_digests(w.experiment),
         code=sidecar.code(
             "moebench.analysis.runs",

@@ -59,7 +59,9 @@ def final_rows(rows: Sequence[Row]) -> pd.DataFrame:
     finals = [row for row in rows if row.kind == "final"]
     if not finals:
         raise ValueError("there is no final row among the given rows; train the runs first")
-    table = pd.DataFrame([_cell(row) | settings(row.spec) | _outcome(row) for row in finals])
+    table = pd.DataFrame(
+        [{"cell": cell(row)} | settings(row.spec) | _outcome(row) for row in finals]
+    )
     # A list in one run is null in a baseline's, so it is known by name, not by each row's value.
     lists = {key for row in finals for key, v in row.values.items() if isinstance(v, list)}
     table = table.drop(columns=list(lists))
@@ -78,7 +80,7 @@ def timed_rows(rows: Sequence[Row]) -> pd.DataFrame:
         raise ValueError("there is no timed step among the given rows; run the timing job first")
     where = [{f"timing_{key}": row.setting[key] for key in SETTING} for row in timed]
     table = pd.DataFrame(
-        [_cell(row) | row.values | at for row, at in zip(timed, where, strict=True)]
+        [{"cell": cell(row)} | row.values | at for row, at in zip(timed, where, strict=True)]
     )
     return tables.check(table, TIMED_STEPS)
 
@@ -159,8 +161,9 @@ def _comparable(finals: pd.DataFrame) -> None:
         )
 
 
-def _cell(row: Row) -> dict[str, str]:
-    return {"cell": json.dumps(settings(row.spec), sort_keys=True)}
+def cell(row: Row) -> str:
+    """The cell of a row: all that its run was asked for, but for the seed."""
+    return json.dumps(settings(row.spec), sort_keys=True)
 
 
 def _outcome(row: Row) -> dict[str, Any]:

@@ -5,6 +5,8 @@ swept setting. The pairs that answer one question are a family (which router is 
 capacity factor? what does the capacity factor do?), and the verdict on each pair holds for its
 family as a whole: it follows the Holm-adjusted p-value, so that in 95 of 100 experiments no pair
 without a difference is called different. The interval is of the one pair alone, unadjusted.
+A second interval also says what another text of the kind may show (``other_text``). Ties are told
+apart into equivalent and undecided ones (``equivalence``), again for the family as a whole.
 
 Every test takes its scatter from all arms of the experiment, not from its two alone, which assumes
 that arms scatter alike around their seed; what follows where they do not stands in
@@ -12,29 +14,32 @@ that arms scatter alike around their seed; what follows where they do not stands
 """
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from moebench import tables
-from moebench.analysis import cells
+from moebench.analysis import cells, equivalence, other_text
 from moebench.analysis.blocks import block_differences
 from moebench.analysis.schemas import CONTRASTS
-from moebench.analysis.statistics import SIGNIFICANCE
+from moebench.analysis.statistics import SIGNIFICANCE, Array
 from moebench.records import Row
+from moebench.spec import StatisticsSpec
 
 Arm = dict[str, Any]
 
 GAP = "val_nll_difference_nats"
 SIDED = ("router", "capacity_factor", "gate", "drop_policy", "value")
+DECLARED = StatisticsSpec()
+SEED = 0  # of the bootstrap over windows: equal rows give equal tables
 IDENTITY = ["factor", "family", *(f"{what}_{side}" for side in "ab" for what in SIDED)]
 
 
-def contrasts(rows: Sequence[Row]) -> pd.DataFrame:
-    """One line per pair: causal NLL of a minus that of b over the same seeds; is a lower?"""
+def contrasts(rows: Sequence[Row], statistics: StatisticsSpec = DECLARED) -> pd.DataFrame:
+    """One line per pair: causal NLL of a minus that of b over the same seeds; is a better?"""
     finals = cells.final_rows(rows)
     nll = cells.crossed(finals, "seed", "val_nll_causal_nats")
     keys = cells.setting_keys([row for row in rows if row.kind == "final"])
@@ -52,11 +57,20 @@ def contrasts(rows: Sequence[Row]) -> pd.DataFrame:
     table[GAP] = difference.mean
     table[f"{GAP}_low"], table[f"{GAP}_high"] = difference.low, difference.high
     table["num_seeds"], table["p_value"] = nll.shape[1], difference.p_value
-    table["p_value_holm"] = table.groupby("family")["p_value"].transform(_holm)
+    table["p_value_holm"] = table.groupby("family")["p_value"].transform(equivalence.holm)
     table["verdict"] = pd.array(
         [verdict(gap, p) for gap, p in zip(table[GAP], table["p_value_holm"], strict=True)],
         dtype="str",
     )
+    margin_nats = math.log1p(statistics.ppl_margin)
+    equivalence.judge(table, nll.to_numpy(), GAP, margin_nats, less_is_better=True)
+    table = table.rename(
+        columns={name: f"{name}_nats" for name in ("margin", "minimum_detectable")}
+    )
+    text = other_text.text_intervals(
+        nll.to_numpy(), _windows(rows, nll), list(factors), np.random.default_rng(SEED)
+    )
+    table[f"{GAP}_text_low"], table[f"{GAP}_text_high"] = text.low, text.high
     return tables.check(table, CONTRASTS)
 
 
@@ -101,7 +115,18 @@ def _identity(a: Arm, b: Arm, factor: str, levels: list[str]) -> Arm:
     return identity
 
 
-def _holm(p_value: "pd.Series[float]") -> Any:
-    if p_value.isna().any():
-        return np.nan
-    return multipletests(p_value, method="holm")[1]
+def _windows(rows: Sequence[Row], nll: pd.DataFrame) -> Array | None:
+    """NLL of each held-out window (A, W), mean over seeds; None if arms have unlike windows.
+
+    NaN for an arm whose windows were scored with later tokens in view, and not as it is ranked.
+    """
+    by_cell: dict[str, list[list[float]]] = {cell: [] for cell in nll.index}
+    for row in rows:
+        if row.kind == "final":
+            windows = row.values["val_nll_window_nats"]
+            is_ranked = row.values["val_nll_causal_nats"] == row.values["val_nll_nats"]
+            by_cell[cells.cell(row)].append(windows if is_ranked else [np.nan] * len(windows))
+    if len({len(each) for seeds in by_cell.values() for each in seeds}) > 1:
+        return None
+    nll_AW: Array = np.array(list(by_cell.values())).mean(axis=1)
+    return nll_AW

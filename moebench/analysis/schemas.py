@@ -13,6 +13,7 @@ from moebench.analysis.columns import Columns, count, encloses, interval, positi
 
 CAUSALITIES = ["token-local", "prefix-causal", "batch-coupled", "non-causal"]
 VERDICTS = ["lower", "higher", "tie"]
+CONCLUSIONS = ["better", "worse", "equivalent", "tie"]  # of the first arm of a pair
 
 
 def _conserves_tokens(table: pd.DataFrame) -> "pd.Series[bool]":
@@ -193,6 +194,12 @@ CONTRASTS = pa.DataFrameSchema(
         "p_value": real(0, 1, nullable=True),
         "p_value_holm": real(0, 1, nullable=True),
         "verdict": pa.Column(str, pa.Check.isin(VERDICTS), nullable=True),
+        "margin_nats": positive(),
+        "p_value_equivalence": real(0, 1, nullable=True),
+        "p_value_equivalence_holm": real(0, 1, nullable=True),
+        "minimum_detectable_nats": real(0, nullable=True),
+        "conclusion": pa.Column(str, pa.Check.isin(CONCLUSIONS), nullable=True),
+        **interval("val_nll_difference_nats_text", low=-np.inf),
     },
     checks=[_encloses("val_nll_difference_nats")],
     coerce=True,

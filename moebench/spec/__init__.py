@@ -1,6 +1,7 @@
 """The config and the runs it asks for: parsed once, strictly, into frozen specs."""
 
 from moebench.spec.adapters import AdapterRunSpec, PretrainingRunSpec
+from moebench.spec.advice import AdviceSpec
 from moebench.spec.capacity import CapacityCellSpec, CapacitySpec
 from moebench.spec.certificates import (
     CertificatesSpec,
@@ -26,8 +27,10 @@ from moebench.spec.perft import PerftSpec, QuestionsSpec
 from moebench.spec.problems import ConfigError
 from moebench.spec.rank_stability import RankStabilitySpec
 from moebench.spec.runs import ROUTED_ONLY, ModelSpec, RunSpec, TrainingSpec
+from moebench.spec.statistics import StatisticsSpec
 from moebench.spec.sweeps import SweepSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
+from moebench.spec.waterfall import WaterfallCellSpec, WaterfallSpec
 
 __all__ = [
     "BASELINES",
@@ -38,6 +41,7 @@ __all__ = [
     "CertificatesSpec",
     "ClaimsSpec",
     "AdapterRunSpec",
+    "AdviceSpec",
     "Config",
     "ConfigError",
     "CorpusSpec",
@@ -57,12 +61,15 @@ __all__ = [
     "RankStabilitySpec",
     "RunSpec",
     "SpecialisationSpec",
+    "StatisticsSpec",
     "SweepJob",
     "SweepSpec",
     "ShapeSpec",
     "TimingSpec",
     "TracingSpec",
     "TrainingSpec",
+    "WaterfallCellSpec",
+    "WaterfallSpec",
     "WindowSpec",
     "certificate_name",
     "certificate_of",

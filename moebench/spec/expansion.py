@@ -180,10 +180,14 @@ def _unset_tokenizers(config: Config) -> list[Problem]:
 
 
 def _unknown_experiments(config: Config) -> list[Problem]:
-    """Rooms that ask for the routers of an experiment which is not described."""
+    """Keys that ask for the routers of an experiment which is not described."""
     named = {
         f"{key}.experiment": room.experiment
-        for key, room in (("capacity", config.capacity), ("specialisation", config.specialisation))
+        for key, room in (
+            ("capacity", config.capacity),
+            ("specialisation", config.specialisation),
+            ("advice", config.advice),
+        )
         if room is not None and room.experiment is not None
     }
     return [

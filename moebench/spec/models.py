@@ -13,6 +13,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from moebench import registry
+from moebench.spec.advice import AdviceSpec
 from moebench.spec.base import RoomSpec, Spec
 from moebench.spec.capacity import CapacitySpec
 from moebench.spec.certificates import CertificatesSpec
@@ -37,7 +38,9 @@ from moebench.spec.perft import PerftSpec
 from moebench.spec.problems import check_options, one_of
 from moebench.spec.rank_stability import RankStabilitySpec
 from moebench.spec.runs import ModelSpec, TrainingSpec
+from moebench.spec.statistics import StatisticsSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
+from moebench.spec.waterfall import WaterfallSpec
 
 _FEWEST_COMPARED = 2  # experiments, between which routers may change their order
 
@@ -178,6 +181,9 @@ class Config(Spec):
     training: TrainingSpec = Field(TrainingSpec(), description="shared by all experiments")
     timing: TimingSpec = Field(TimingSpec(), description="how speed is measured")
     tracing: TracingSpec = Field(TracingSpec(), description="what is traced of routers")
+    statistics: StatisticsSpec = Field(
+        StatisticsSpec(), description="which differences are too small to matter"
+    )
     experiments: dict[Name, ExperimentSpec] = Field(
         description="what to run, by a name of your choice; null leaves one out"
     )
@@ -202,9 +208,14 @@ class Config(Spec):
         RankStabilitySpec(),
         description="whether routers keep their order; needs two experiments, else left out",
     )
+    waterfall: WaterfallSpec | None = Field(
+        None, description="from the published recipe to ours, one defect repaired at a time"
+    )
     claims: ClaimsSpec | None = Field(
         None, description="statements put to the test, on published data and on this run"
     )
+
+    advice: AdviceSpec = Field(AdviceSpec(), description="what `snakemake advise` speaks of")
 
     @field_validator("experiments", mode="before")
     @classmethod

@@ -200,7 +200,9 @@ def contrasts():
                     "capacity_factor_b": b["capacity_factor"], "verdict": verdict,
                     "gate_a": a["gate"], "gate_b": b["gate"],
                     "drop_policy_a": a["drop_policy"], "drop_policy_b": b["drop_policy"],
-                    "val_nll_difference_nats": difference,
+                    "val_nll_difference_nats": difference, "margin_nats": 0.005,
+                    "minimum_detectable_nats": 0.02,
+                    "conclusion": {"lower": "better", "higher": "worse"}.get(verdict, "tie"),
                 }
             )  # fmt: skip
     return pd.DataFrame(pairs)

@@ -52,11 +52,26 @@ def test_a_tie_is_called_a_tie_and_a_difference_is_not(text):
     )
 
 
+def test_a_tie_names_what_would_have_been_found_and_an_equivalence_its_margin(text):
+    assert (
+        "Perplexities that differ by 2.0% would have been told apart in four of five"
+        in " ".join(text.replace("four experiments of five", "four of five").split())
+    )
+    table = synthetic.contrasts()
+    table["conclusion"] = table["conclusion"].replace("tie", "equivalent")
+    sentences = " ".join(comparisons.verdicts(("softk", 1.25), synthetic.summary(), table))
+    assert "is equivalent to dense (equal parameters)" in sentences
+    assert "lies within 0.5% of the perplexity" in sentences
+    assert " ties " not in sentences
+
+
 def test_verdicts_read_the_same_from_both_sides():
     table = synthetic.contrasts()
     forth = comparisons.relations(("softk", 1.25), table)[("hash", 1.25)]
     back = comparisons.relations(("hash", 1.25), table)[("softk", 1.25)]
     assert (forth, back) == ("lower", "higher")
+    assert comparisons.conclusions(("softk", 1.25), table)[("hash", 1.25)][0] == "better"
+    assert comparisons.conclusions(("hash", 1.25), table)[("softk", 1.25)][0] == "worse"
 
 
 def test_the_best_router_is_named_beside_a_better_dense_network():
@@ -71,7 +86,7 @@ def test_the_best_router_is_named_beside_a_better_dense_network():
 
 def test_one_seed_is_said_to_test_nothing():
     summary, contrasts = synthetic.summary(), synthetic.contrasts()
-    contrasts["verdict"] = None
+    contrasts[["verdict", "conclusion"]] = None
     summary[["val_ppl_causal_low", "val_ppl_causal_high", "p_on_frontier"]] = float("nan")
     sentences = " ".join(findings.quality(summary, contrasts))
     assert "was not tested against" in sentences

@@ -8,6 +8,7 @@ from moebench.analysis.certificates import gate
 from moebench.analysis.contrasts import contrasts
 from moebench.analysis.runs import as_of, curves, loads, tabulate_runs
 from moebench.analysis.summary import summarise
+from moebench.spec import StatisticsSpec
 
 with job(snakemake):
     rows = as_of(
@@ -21,4 +22,6 @@ with job(snakemake):
     tables.write(summary, snakemake.output.summary)
     tables.write(curves(rows), snakemake.output.curves)
     tables.write(loads(rows), snakemake.output.loads)
-    tables.write(contrasts(rows), snakemake.output.contrasts)
+    tables.write(
+        contrasts(rows, StatisticsSpec(**snakemake.params.statistics)), snakemake.output.contrasts
+    )

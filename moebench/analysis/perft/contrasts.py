@@ -7,24 +7,26 @@ is pooled over all arms, as in ``moebench.analysis.blocks``.
 """
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from moebench import tables
+from moebench.analysis import equivalence
 from moebench.analysis.blocks import block_differences
 from moebench.analysis.contrasts import verdict
 from moebench.analysis.perft import arms
 from moebench.analysis.perft.schemas import CONTRASTS, QUANTITIES
 from moebench.records import Row
+from moebench.spec import StatisticsSpec
 
 Arm = dict[str, Any]
+DECLARED = StatisticsSpec()
 
 
-def contrasts(rows: Sequence[Row]) -> pd.DataFrame:
+def contrasts(rows: Sequence[Row], statistics: StatisticsSpec = DECLARED) -> pd.DataFrame:
     """One line per quantity and pair: a minus b over the same seeds, and what can be said of it."""
     finals = arms.final_rows(rows)
     known: Any = finals.drop_duplicates("arm")[["arm", *arms.FACTORS]].to_dict("records")
@@ -33,6 +35,14 @@ def contrasts(rows: Sequence[Row]) -> pd.DataFrame:
         _quantity(quantity, arms.crossed(finals, "seed", quantity), known, factors)
         for quantity in QUANTITIES
     ]
+    margins = {
+        "answer_nll_nats": math.log1p(statistics.ppl_margin),
+        "accuracy": statistics.accuracy_margin,
+    }
+    for quantity, part in zip(QUANTITIES, parts, strict=True):
+        values = arms.crossed(finals, "seed", quantity).to_numpy()
+        is_loss = quantity == "answer_nll_nats"
+        equivalence.judge(part, values, "difference", margins[quantity], less_is_better=is_loss)
     return tables.check(pd.concat(parts, ignore_index=True), CONTRASTS)
 
 
@@ -66,7 +76,7 @@ def _quantity(
     table["quantity"], table["num_seeds"] = quantity, values.shape[1]
     table["difference"], table["p_value"] = found.mean, found.p_value
     table["difference_low"], table["difference_high"] = found.low, found.high
-    table["p_value_holm"] = table.groupby("family")["p_value"].transform(_holm)
+    table["p_value_holm"] = table.groupby("family")["p_value"].transform(equivalence.holm)
     verdicts = map(verdict, table["difference"], table["p_value_holm"])
     table["verdict"] = pd.array(list(verdicts), dtype="str")
     return table
@@ -85,9 +95,3 @@ def _identity(a: Arm, b: Arm, factor: str) -> Arm:
         "value_a": str(a[factor]),
         "value_b": str(b[factor]),
     }
-
-
-def _holm(p_value: "pd.Series[float]") -> Any:
-    if p_value.isna().any():
-        return np.nan
-    return multipletests(p_value, method="holm")[1]

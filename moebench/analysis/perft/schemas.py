@@ -15,6 +15,7 @@ import pandera.pandas as pa
 
 from moebench import published_perft
 from moebench.analysis.columns import Columns, count, encloses, interval, positive, real, text
+from moebench.analysis.schemas import CONCLUSIONS
 
 VERDICTS = ["lower", "higher", "tie"]
 QUANTITIES = ["answer_nll_nats", "accuracy"]
@@ -131,6 +132,11 @@ CONTRASTS = pa.DataFrameSchema(
         "p_value": real(0, 1, nullable=True),
         "p_value_holm": real(0, 1, nullable=True),
         "verdict": pa.Column(str, pa.Check.isin(VERDICTS), nullable=True),
+        "margin": positive(),
+        "p_value_equivalence": real(0, 1, nullable=True),
+        "p_value_equivalence_holm": real(0, 1, nullable=True),
+        "minimum_detectable": real(0, nullable=True),
+        "conclusion": pa.Column(str, pa.Check.isin(CONCLUSIONS), nullable=True),
     },
     checks=[encloses("difference", "difference_low", "difference_high")],
     coerce=True,

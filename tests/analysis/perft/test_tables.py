@@ -56,6 +56,17 @@ def test_one_seed_gives_scores_but_no_interval_and_no_verdict():
     assert contrasts(rows(seeds=(0,)))["verdict"].isna().all()
 
 
+def test_a_lower_loss_and_a_higher_accuracy_are_better():
+    table = contrasts(rows()).dropna(subset=["verdict"])
+    told = set(zip(table["quantity"], table["verdict"], table["conclusion"], strict=True))
+    assert ("answer_nll_nats", "higher", "worse") in told
+    assert ("accuracy", "lower", "worse") in told
+    assert not told & {("answer_nll_nats", "higher", "better"), ("accuracy", "lower", "better")}
+    assert table.groupby("quantity")["margin"].first().to_dict() == pytest.approx(
+        {"accuracy": 0.02, "answer_nll_nats": np.log(1.005)}
+    )
+
+
 def test_the_interval_over_questions_is_that_of_a_share_of_so_many():
     table = summary(rows(noise=0.0))
     low, high = table.loc[S4, ["accuracy_questions_low", "accuracy_questions_high"]]

@@ -1,0 +1,50 @@
+"""The four questions, in order, and the tables that each one needs."""
+
+from collections.abc import Sequence
+
+from moebench.report.advice import adapter, energy, layout, router
+from moebench.report.advice.base import Answer, Tables
+
+ROOMS = {  # of a question: the room of the config that measures it, and what it asks
+    "layout": ("parallel", layout.QUESTION, layout.TERMS),
+    "energy": ("energy", energy.QUESTION, energy.TERMS),
+    "adapter": ("perft", adapter.QUESTION, adapter.TERMS),
+}
+ANSWERS = {"layout": layout.answer, "energy": energy.answer, "adapter": adapter.answer}
+TABLES = {  # of a room: endings of the names of its tables
+    "parallel": ("parallel", "parallel_regimes", "parallel_predictions"),
+    "energy": ("energy_crossover", "energy_cells"),
+    "perft": ("perft_summary", "perft_contrasts"),
+    "rank_stability": ("rank_stability_ranks",),
+}
+
+
+def wanted(experiment: str, rooms: Sequence[str]) -> list[str]:
+    """Names of the tables that advice is made from, where the config has these rooms."""
+    of_rooms = [name for room, names in TABLES.items() if room in rooms for name in names]
+    return [f"{experiment}_summary", f"{experiment}_contrasts", *of_rooms]
+
+
+def answers(experiment: str, tables: Tables) -> list[Answer]:
+    """An answer to each question; where a room is not in the config, that it cannot be given."""
+    return [router.answer(experiment, tables), *(_of_room(key, tables) for key in ROOMS)]
+
+
+def _of_room(key: str, tables: Tables) -> Answer:
+    room, question, terms = ROOMS[key]
+    if all(name in tables for name in TABLES[room]):
+        return ANSWERS[key](tables)
+    verdict = (
+        f"Cannot say, because the config leaves out the room that measures it; add the key "
+        f"`{room}` (docs/configuration.md explains it)."
+    )
+    return Answer(key, question, terms, "cannot say", verdict)
+
+
+def machine(experiment: str, tables: Tables) -> str:
+    """Where the numbers come from."""
+    first = tables[f"{experiment}_summary"].iloc[0]
+    return (
+        f"Measured on {first['device']} in {first['dtype']}; routers in experiment {experiment}, "
+        f"on text {first['corpus']}. It holds for this machine and this config, not for others."
+    )

@@ -1,0 +1,15 @@
+"""What the advice depends on: the experiment it speaks of, and the tables of the rooms there are."""
+
+from moebench.report.advice import questions
+
+
+def advised_experiment():
+    """The experiment whose routers are advised on: named, or the one with the most runs."""
+    most = max(sorted(CONFIG.experiments), key=lambda name: len(runs_of(name)))
+    return CONFIG.advice.experiment or most
+
+
+def advice_tables():
+    """Tables that the advice is made from, in the rooms that the config has."""
+    names = questions.wanted(advised_experiment(), CONFIG.rooms)
+    return [f"results/tables/{name}.csv" for name in names]
