@@ -243,7 +243,7 @@ class Counter(loop.Learner):
         pass
 
 
-def test_finetuning_that_is_asked_to_end_keeps_its_last_step_and_goes_on(tmp_path):
+def test_finetuning_that_is_asked_to_end_keeps_its_last_step_and_goes_on(tmp_path, capsys):
     plan = loop.Plan(
         title="count",
         num_steps=9,
@@ -256,5 +256,6 @@ def test_finetuning_that_is_asked_to_end_keeps_its_last_step_and_goes_on(tmp_pat
     with pytest.raises(Terminated, match="after step 4 of 9"):
         loop.run(Counter(asked_at=4), plan, dict)
     progress = loop.run(Counter(asked_at=None), plan, dict)
+    assert "going on after step 4" in capsys.readouterr().out
     steps = [values["step"] for kind, values in progress.readings if kind == "train_step"]
     assert steps == list(range(1, 10))
