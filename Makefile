@@ -4,11 +4,13 @@ PYTHON ?= python3
 CORES ?= 4
 VENV := .venv
 READY := $(VENV)/.ready
+CRATE_VENV := .venv-crate
+CRATE_READY := $(CRATE_VENV)/.ready
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PYTEST := $(RUN) pytest --numprocesses=auto
 PIP := --quiet --disable-pip-version-check
 
-.PHONY: all advise test check style types imports plan fast report lock clean
+.PHONY: all advise test check style types imports plan fast report crate lock clean
 
 all: $(READY)  ## measure, tabulate and draw everything that config/config.yaml asks for
 	@echo "make all: running the workflow; results appear in results/"
@@ -50,6 +52,13 @@ report: $(READY)  ## report.html, from finished results
 	  cat results/logs/report.log; exit 1; }
 	@! grep WARNING results/logs/report.log
 
+crate: $(CRATE_READY)  ## pack a finished run as an RO-Crate, and check it; the check asks the network
+	@echo "make crate: writing the folder crate, then checking it"
+	@rm -rf crate
+	@PYTHONPATH="$(CURDIR)" $(CRATE_VENV)/bin/python -m moebench.crate results crate
+	@$(CRATE_VENV)/bin/rocrate-validator --disable-color validate --no-paging \
+	  --profile-identifier provenance-run-crate --requirement-severity required crate
+
 lock: $(READY)  ## resolve every version anew
 	@$(RUN) python envs/lock.py
 	@$(RUN) python envs/generate.py
@@ -69,3 +78,9 @@ $(READY): requirements.lock pyproject.toml
 	@$(RUN) python -m compileall -qq -j 0 $(VENV)/lib || true
 	@$(RUN) python -m pip install $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(READY)
+
+$(CRATE_READY): envs/crate.lock
+	@echo "installing envs/crate.lock into $(CRATE_VENV); this happens once"
+	@$(PYTHON) -m venv $(CRATE_VENV)
+	@$(CRATE_VENV)/bin/python -m pip install $(PIP) --requirement envs/crate.lock
+	@touch $(CRATE_READY)

@@ -19,6 +19,7 @@ report: "report/workflow.rst"
 
 include: "rules/inputs.smk"
 include: "rules/perft_inputs.smk"
+include: "rules/waterfall_inputs.smk"
 include: "rules/certify_inputs.smk"
 
 
@@ -70,6 +71,7 @@ include: "rules/energy.smk"
 include: "rules/energy_analysis.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/provenance.smk"
 include: "rules/advice.smk"
 
 
@@ -103,6 +105,11 @@ if "rank_stability" in CONFIG.rooms:
     include: "rules/rank_stability.smk"
 
 
+if CONFIG.waterfall:
+
+    include: "rules/waterfall.smk"
+
+
 if CONFIG.claims:
 
     include: "rules/claims.smk"
@@ -130,4 +137,5 @@ rule all:
             if getattr(CONFIG, name)
         ],
         "results/report/environment.html",
+        "results/report/provenance.html",
         "results/advice.html",

@@ -1,4 +1,4 @@
-"""Resolve every version anew into requirements.lock: ``python envs/lock.py``.
+"""Resolve every version anew into requirements.lock and crate.lock: ``python envs/lock.py``.
 
 The lock holds for every Python from 3.11 on. What torch itself pins, its CUDA packages, is left to
 torch, so that the one lock installs a CPU build and a GPU build alike.
@@ -18,10 +18,15 @@ HEADER = """\
 """
 
 
-def resolved() -> str:
+CRATE_HEADER = """\
+# Every version of what `make crate` needs, resolved by `make lock` from pyproject.toml.
+"""
+
+
+def resolved(*wanted: str) -> str:
     """Pins of all packages, as uv finds them."""
     command = ["uv", "pip", "compile", "--quiet", "--universal", "--no-annotate", "--no-header"]
-    command += ["--python-version=3.11", "--extra=check", "pyproject.toml"]
+    command += ["--python-version=3.11", *wanted]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
@@ -33,4 +38,6 @@ def lock(pins: str) -> str:
 
 
 if __name__ == "__main__":
-    (ROOT / "requirements.lock").write_text(lock(resolved()))
+    pins = resolved("--extra=check", "pyproject.toml")
+    (ROOT / "requirements.lock").write_text(lock(pins))
+    (ROOT / "envs" / "crate.lock").write_text(CRATE_HEADER + resolved("--group=crate"))

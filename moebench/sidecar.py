@@ -15,6 +15,7 @@ from typing import Any
 from moebench import provenance, records
 
 SUFFIX = ".prov.json"
+SELF = "sha256"  # of the rest of a figure's sidecar
 Record = dict[str, Any]  # rule, inputs, outputs, params
 
 
@@ -58,43 +59,77 @@ def record(
 
 
 def write_figure(path: str | Path, facts: Mapping[str, Any], job: Record) -> None:
-    """Describe a figure: what it shows, the job that drew it, and every job on the way there."""
+    """Describe a figure: what it shows, the job that drew it, and every job on the way there.
+
+    Nothing lists a figure's sidecar among its outputs, so it holds a digest of itself.
+    """
     folder = Path(path).parent
-    chain = [job, *ancestors([folder / name for name in job["inputs"]], folder)]
-    records.write_text(_text({**facts, "chain": chain}), path)
+    behind = ancestors([folder / name for name in job["inputs"]], folder)
+    content = {**facts, "chain": [job, *behind.values()]}
+    records.write_text(_text({**content, SELF: provenance.json_digest(content)}), path)
 
 
-def ancestors(files: Sequence[Path], folder: Path) -> list[Record]:
-    """Jobs that ``files`` come from, nearest first, with paths relative to ``folder``."""
+def read_figure(path: Path) -> dict[str, Any]:
+    """Read a figure's sidecar; ValueError where it is not as ``write_figure`` left it."""
+    content = _read(path)
+    given = content.pop(SELF, None)
+    if given is None or given != provenance.json_digest(content):
+        raise ValueError(f"{path}: not as it was written; draw the figure again")
+    return content
+
+
+def ancestors(files: Sequence[Path], folder: Path) -> dict[Path, Record]:
+    """Sidecars of the jobs that ``files`` come from, nearest first, and what they say.
+
+    Paths in what they say are relative to ``folder``.
+    """
     found: dict[Path, Record] = {}
+    shelves: dict[Path, dict[str, Path]] = {}  # by folder: file name, its sidecar
     waiting = list(files)
     while waiting:
-        file = waiting.pop(0)
-        sidecar = beside(file)
+        file = waiting.pop(0).resolve()
+        if file.parent not in shelves:
+            shelves[file.parent] = _shelf(file.parent)
+        sidecar = shelves[file.parent].get(file.name)
         if sidecar is not None and sidecar not in found:
             found[sidecar] = read(sidecar)
             waiting += [sidecar.parent / name for name in found[sidecar]["inputs"]]
-    return [_moved(job, sidecar.parent, folder) for sidecar, job in found.items()]
+    return {sidecar: moved(job, sidecar.parent, folder) for sidecar, job in found.items()}
 
 
 def beside(file: Path) -> Path | None:
     """The sidecar that describes ``file``; None for a file that no job wrote."""
-    for sidecar in sorted(file.resolve().parent.glob(f"*{SUFFIX}")):
-        if file.name in read(sidecar)["outputs"]:
-            return sidecar
-    return None
+    return _shelf(file.resolve().parent).get(file.name)
+
+
+def _shelf(folder: Path) -> dict[str, Path]:
+    """Which sidecar of a folder describes which of its files."""
+    found: dict[str, Path] = {}
+    for sidecar in sorted(folder.glob(f"*{SUFFIX}")):
+        for name in read(sidecar)["outputs"]:
+            found.setdefault(name, sidecar)
+    return found
 
 
 def read(path: Path) -> Record:
     """Read one sidecar; ValueError where the file is not one."""
+    content = _read(path)
+    if not {"rule", "inputs", "outputs", "params"} <= set(content):
+        raise ValueError(f"{path}: not a sidecar; run the job that wrote it again")
+    return content
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Content of a sidecar of either kind, which has one way only to be written down."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(
             f"{path}: not a sidecar ({error}); run the job that wrote it again"
         ) from None
-    if not isinstance(content, dict) or not {"rule", "inputs", "outputs", "params"} <= set(content):
-        raise ValueError(f"{path}: not a sidecar; run the job that wrote it again")
+    if not isinstance(content, dict) or text != _text(content):
+        raise ValueError(f"{path}: not as it was written; run the job that wrote it again")
     return content
 
 
@@ -102,7 +137,7 @@ def _digests(folder: Path, files: Iterable[str | Path]) -> dict[str, str]:
     return {_relative(Path(file), folder): provenance.file_digest(file) for file in files}
 
 
-def _moved(job: Record, old: Path, new: Path) -> Record:
+def moved(job: Record, old: Path, new: Path) -> Record:
     """The same account, as seen from another folder."""
     moved = dict(job)
     for key in ("inputs", "outputs"):

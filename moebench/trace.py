@@ -1,6 +1,5 @@
 """``python -m moebench.trace FIGURE``: walk back to the raw inputs and check every hash."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -21,9 +20,15 @@ class Trace:
 
     def __init__(self, product: Path):
         self.folder = product.parent
-        self.target, self.chain = _chain(product)
+        self.target, self.chain, today = _chain(product)
         self.producer = {name: job for job in self.chain for name in job["outputs"]}
-        self.mismatches: list[str] = []
+        # A figure repeats what the sidecars said when it was drawn; they must say so still.
+        self.mismatches: list[str] = [
+            f"{os.path.relpath(path)} is not what {job['rule']} wrote when the figure was drawn"
+            for path, job in today.items()
+            if job not in self.chain
+        ]
+        self.mismatches += self._gone(today)
         self._shown: set[int] = set()
         self._now: dict[str, str | None] = {}
 
@@ -70,32 +75,38 @@ class Trace:
             self._mismatch(f"the code of {job['rule']} has changed since ({modules})")
             yield f"{'  ' * depth}BAD code of {job['rule']} changed since: {modules}"
 
+    def _gone(self, today: dict[Path, sidecar.Record]) -> list[str]:
+        """Files of the chain that no sidecar describes any more."""
+        described = {name for job in (self.chain[0], *today.values()) for name in job["outputs"]}
+        return [
+            f"{os.path.relpath(self.folder / name)} has no sidecar any more"
+            for name in self.producer
+            if name not in described
+        ]
+
     def _mismatch(self, what: str) -> None:
         if what not in self.mismatches:
             self.mismatches.append(what)
 
 
-def _chain(product: Path) -> tuple[str, list[sidecar.Record]]:
-    """All jobs behind a product, its own first."""
+def _chain(product: Path) -> tuple[str, list[sidecar.Record], dict[Path, sidecar.Record]]:
+    """All jobs behind a product, its own first; and by sidecar, those that have one today."""
     if not product.is_file():
         raise TraceError(f"{product}: no such file; name a figure (.svg, .png, .json) or a table")
     figure = product.with_suffix(".json")
     if product.suffix in (".svg", ".png", ".json") and figure.is_file():
-        return product.name, _figure(figure)["chain"]
-    found = sidecar.beside(product)
-    if found is None:
+        chain = _figure(figure)["chain"]
+        inputs = [product.parent / name for name in chain[0]["inputs"]]
+        return product.name, chain, sidecar.ancestors(inputs, product.parent)
+    if sidecar.beside(product) is None:
         raise TraceError(f"{product}: no sidecar beside it; run the job that makes it again")
-    return product.name, sidecar.ancestors([product], product.parent)
+    today = sidecar.ancestors([product], product.parent)
+    return product.name, list(today.values()), today
 
 
 def _figure(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise TraceError(
-            f"{path}: not a figure's sidecar ({error}); draw the figure again"
-        ) from None
-    if not isinstance(content, dict) or not content.get("chain"):
+    content = sidecar.read_figure(path)
+    if not content.get("chain"):
         raise TraceError(f"{path}: not a figure's sidecar (no chain); draw the figure again")
     return content
 

@@ -175,6 +175,7 @@ def all_rows():
         + link_rows()
         + perft_rows()
         + certificate_rows()
+        + waterfall_rows()
     )
 
 
@@ -203,6 +204,7 @@ MAIN_TABLES = (
     "specialisation",
     "perft",
     "rank_stability",
+    "waterfall",
     "claims",
     "certificates",
 )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from moebench.analysis.statistics import Array
 
 NON_CAUSAL = "non-causal"
+LEGACY = "legacy_"  # begins the name of a router that repeats a published mistake on purpose
 
 
 def on_frontier(nll_A: Array, speed_A: Array, is_causal_A: NDArray[np.bool_]) -> NDArray[np.bool_]:

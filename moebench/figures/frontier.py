@@ -41,11 +41,11 @@ class Frontier(ArmFigure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 6.6))
         axes = canvas.add_axes((0.085, 0.285, 0.88, 0.69))
         _crosses(axes, cells)
+        for each in rows(leaking(cells)):
+            _parallel(axes, each, cells)
         _staircase(axes, cells)
         for each in rows(cells):
             _marker(axes, each, cells)
-        for each in rows(leaking(cells)):
-            _parallel(axes, each, cells)
         _axes(axes)
         place(axes, [_label(each) for each in rows(cells)])
         handles = _legend(cells)

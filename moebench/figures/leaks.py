@@ -36,12 +36,12 @@ class Leaks(Figure):
     def draw(self, tables: Tables) -> Canvas:
         """Draw leaks with intervals against the floor, and rerouted tokens beside them."""
         table = ordered(tables["certificates"])
-        height = 2.0 + ROW_IN * len(table)
+        height = 1.8 + ROW_IN * len(table)
         canvas = Canvas(figsize=(style.WIDTH_IN, height))
         left, right = canvas.subplots(
             1, 2, sharey=True,
             gridspec_kw={"left": 0.40, "right": 0.985, "top": 1 - 0.4 / height,
-                         "bottom": 1.35 / height, "wspace": 0.08, "width_ratios": (3, 2)},
+                         "bottom": 1.15 / height, "wspace": 0.08, "width_ratios": (3, 2)},
         )  # fmt: skip
         for place, each in enumerate(rows(table)):
             _line(left, right, place, each)
@@ -115,7 +115,7 @@ def _frame(left: Axes, right: Axes, table: pd.DataFrame) -> None:
     left.set_yticks(range(len(table)), words, size=10)
     left.set_ylim(len(table) - 0.5, -0.5)
     left.set_xlabel("leak in nats per token")
-    right.set_xlabel("earlier tokens rerouted in %")
+    right.set_xlabel("earlier tokens rerouted, %")
     right.margins(x=0.25)
 
 

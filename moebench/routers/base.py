@@ -82,6 +82,7 @@ class Router(nn.Module, ABC):
     noisy: ClassVar[bool] = False  # whether training draws from torch's default generator
     needs_batch: ClassVar[bool] = False  # whether it chooses among sequences, so one is too few
     ignores_gate: ClassVar[bool] = False  # whether the logits decide nothing
+    balance_trains: ClassVar[bool] = True  # whether the balance loss sends the gate a gradient
     fills_capacity: ClassVar[bool] = False  # whether it asks for as many tokens as it has slots
     equation: ClassVar[str]  # LaTeX: who is chosen, and with which weight
     advice: ClassVar[str]  # when to use it

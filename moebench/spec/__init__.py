@@ -30,6 +30,7 @@ from moebench.spec.runs import ROUTED_ONLY, ModelSpec, RunSpec, TrainingSpec
 from moebench.spec.statistics import StatisticsSpec
 from moebench.spec.sweeps import SweepSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
+from moebench.spec.waterfall import WaterfallCellSpec, WaterfallSpec
 
 __all__ = [
     "BASELINES",
@@ -67,6 +68,8 @@ __all__ = [
     "TimingSpec",
     "TracingSpec",
     "TrainingSpec",
+    "WaterfallCellSpec",
+    "WaterfallSpec",
     "WindowSpec",
     "certificate_name",
     "certificate_of",

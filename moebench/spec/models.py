@@ -40,6 +40,7 @@ from moebench.spec.rank_stability import RankStabilitySpec
 from moebench.spec.runs import ModelSpec, TrainingSpec
 from moebench.spec.statistics import StatisticsSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
+from moebench.spec.waterfall import WaterfallSpec
 
 _FEWEST_COMPARED = 2  # experiments, between which routers may change their order
 
@@ -206,6 +207,9 @@ class Config(Spec):
     rank_stability: RankStabilitySpec | None = Field(
         RankStabilitySpec(),
         description="whether routers keep their order; needs two experiments, else left out",
+    )
+    waterfall: WaterfallSpec | None = Field(
+        None, description="from the published recipe to ours, one defect repaired at a time"
     )
     claims: ClaimsSpec | None = Field(
         None, description="statements put to the test, on published data and on this run"

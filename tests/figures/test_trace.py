@@ -85,7 +85,37 @@ def test_a_broken_sidecar_is_one_clear_line(svg):
     svg.with_suffix(".json").write_text("{")
     answer = run(svg)
     assert (answer.exit_code, answer.stderr.count("\n")) == (1, 1)
-    assert "draw the figure again" in answer.stderr
+    assert "unified_frontier.json: not a sidecar" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("victim", "old", "new", "message"),
+    [
+        ("figures/unified_frontier.json", '"caption": "', '"caption": "x', "not as it was written"),
+        ("figures/unified_frontier.json", "\n", "\n\n", "not as it was written"),
+        ("tables/summarise_runs.prov.json", "\n", " \n", "not as it was written"),
+        (
+            "tables/summarise_runs.prov.json",
+            '"rule": "',
+            '"rule": "x',
+            "summarise_runs.prov.json is not what",
+        ),
+        (
+            "corpora/tales/export_corpus.prov.json",
+            '"manifest.json"',
+            '"moved.json"',
+            "has no sidecar",
+        ),
+    ],
+)
+def test_a_sidecar_changed_by_hand_is_named(results, svg, victim, old, new, message):
+    text = (results / victim).read_text()
+    assert old in text
+    (results / victim).write_text(text.replace(old, new, 1))
+    answer = run(svg)
+    assert answer.exit_code == 1
+    assert message in answer.stderr
+    assert ("manifest.json" if new == '"moved.json"' else victim) in answer.stderr
 
 
 def test_a_table_can_be_traced_too(results):

@@ -14,6 +14,7 @@ FIGURES = {
     "subword": ("frontier", "overlay"),
     "rank_stability": ("rank_stability",),
     "claims": ("verdicts",),
+    "waterfall": ("waterfall",),
     "capacity": ("drop_rate", "tokens_per_s"),
     "specialisation": (
         "expert_load",
@@ -42,6 +43,9 @@ DOWNSTREAM = {
     ("compare_published", "experiment=unified"),
     ("rank_routers", ""),
     ("write_rank_stability_findings", ""),
+    *((f"{verb}_waterfall", "") for verb in ("measure", "tabulate")),
+    ("write_waterfall_findings", ""),
+    ("write_provenance", ""),
     ("judge_claims", ""),
     ("write_claims_findings", ""),
     ("describe_environment", ""),
@@ -87,7 +91,7 @@ def test_editing_a_figure_redraws_that_figure(finished):
     assert finished.planned() == {
         ("draw_figure", f"experiment={experiment}, figure=overlay")
         for experiment in ("unified", "subword")
-    }
+    } | {("write_provenance", "")}
 
 
 def test_changing_a_setting_of_training_reruns_all_training(finished):

@@ -9,7 +9,7 @@ import pandas as pd
 from moebench import tables
 from moebench.analysis.certificates import verdict
 from moebench.analysis.certificates.schemas import CERTIFICATES
-from moebench.analysis.frontier import NON_CAUSAL
+from moebench.analysis.frontier import LEGACY, NON_CAUSAL
 from moebench.spec import BASELINES, certificate_name
 
 
@@ -58,11 +58,13 @@ def may_be_ranked(arms: pd.DataFrame) -> "pd.Series[bool]":
     """Whether the score that counts of each arm is one of a language model.
 
     It is where the router looks at no later token, or says that it does and was scored without
-    them; not where it looks at more than it says, for then it was scored with them.
+    them; not where it looks at more than it says, for then it was scored with them. A router that
+    repeats a published mistake on purpose is no candidate.
     """
     has_causal_score = arms["val_nll_causal_nats"].notna()
     lies = [
         not pd.isna(found) and found == NON_CAUSAL and verdict.is_lie(declared, found)
         for declared, found in zip(arms["causality"], arms["certified"], strict=True)
     ]
-    return has_causal_score & ~pd.Series(lies, index=arms.index, dtype=bool)
+    is_legacy = arms["router"].str.startswith(LEGACY)
+    return has_causal_score & ~pd.Series(lies, index=arms.index, dtype=bool) & ~is_legacy

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pandera.pandas as pa
 
-from moebench.analysis import schemas, schemas_ranks
+from moebench.analysis import schemas, schemas_ranks, waterfall
 from moebench.analysis.capacity import schemas as capacity
 from moebench.analysis.certificates import schemas as certificates
 from moebench.analysis.energy import derived_schemas
@@ -32,6 +32,7 @@ OF_ROOMS = {
     "energy_equal_loss": derived_schemas.EQUAL_LOSS,
     "energy_training": energy.TRAINING,
     "capacity": capacity.CAPACITY,
+    "waterfall": waterfall.WATERFALL,
     "certificates": certificates.CERTIFICATES,
     "specialisation": specialisation.SPECIALISATION,
     "perft": perft.RUNS,
