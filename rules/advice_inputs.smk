@@ -4,9 +4,15 @@ from moebench.report.advice import questions
 
 
 def advised_experiment():
-    """The experiment whose routers are advised on: named, or the one with the most runs."""
-    most = max(sorted(CONFIG.experiments), key=lambda name: len(runs_of(name)))
-    return CONFIG.advice.experiment or most
+    """The experiment whose routers are advised on: named, or the one with the most runs.
+
+    One with dense baselines comes first, for without them nobody knows whether a router pays.
+    """
+
+    def weight(name):
+        return bool(CONFIG.experiments[name].baselines), len(runs_of(name))
+
+    return CONFIG.advice.experiment or max(sorted(CONFIG.experiments), key=weight)
 
 
 def advice_tables():
