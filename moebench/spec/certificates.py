@@ -1,5 +1,6 @@
 """The config of the certificates: the toy on which each router shows what it looks at."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -111,12 +112,15 @@ def certificate_name(
 
 
 def certified(runs: Mapping[str, RunSpec]) -> dict[str, str]:
-    """Names of the certificates that runs need, each with the first run that needs it.
+    """Names of the certificates that runs need, each with one run that needs it.
 
-    A dense network routes nothing and needs none.
+    That is the first by name, seeds included, in the experiment with most runs; the order in which
+    the config names experiments decides nothing, because every job reads it in another one. A
+    dense network routes nothing and needs none.
     """
+    size = Counter(run.experiment for run in runs.values())
     found: dict[str, str] = {}
-    for name, run in runs.items():
-        if not run.is_baseline:
-            found.setdefault(certificate_of(run), name)
+    for name in sorted(runs, key=lambda name: (-size[runs[name].experiment], name)):
+        if not runs[name].is_baseline:
+            found.setdefault(certificate_of(runs[name]), name)
     return found

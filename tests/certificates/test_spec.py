@@ -20,6 +20,12 @@ def test_a_certificate_serves_all_runs_that_route_drop_and_pool_alike():
     assert all(run.startswith(("unified/", "capacity_quality/")) for run in needed.values())
 
 
+def test_the_order_of_experiments_in_the_config_does_not_choose_the_run():
+    runs = runs_of()
+    assert spec.certified(dict(reversed(runs.items()))) == spec.certified(runs)
+    assert spec.certified(runs)["top1_position_batch"].startswith("unified/top1_")
+
+
 def test_options_and_pools_have_certificates_of_their_own():
     names = {
         spec.certificate_of(run_spec("hash", options=options, pool=pool))
