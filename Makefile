@@ -10,7 +10,7 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PYTEST := $(RUN) pytest --numprocesses=auto
 PIP := --quiet --disable-pip-version-check
 
-.PHONY: all advise test check style types imports plan fast report crate lock clean
+.PHONY: all advise install test check style types imports plan fast report crate recover lock clean
 
 all: $(READY)  ## measure, tabulate and draw everything that config/config.yaml asks for
 	@echo "make all: running the workflow; results appear in results/"
@@ -18,6 +18,8 @@ all: $(READY)  ## measure, tabulate and draw everything that config/config.yaml 
 
 advise: $(READY)  ## what to choose; measures what is not measured yet
 	@$(RUN) snakemake --quiet all --rerun-incomplete --cores $(CORES) advise
+
+install: $(READY)  ## the locked versions, into .venv
 
 test: check  ## every check, also the slow ones
 	@echo "make test: slow tests, the whole workflow at smoke size, its report"
@@ -58,6 +60,11 @@ crate: $(CRATE_READY)  ## pack a finished run as an RO-Crate, and check it; the 
 	@PYTHONPATH="$(CURDIR)" $(CRATE_VENV)/bin/python -m moebench.crate results crate
 	@$(CRATE_VENV)/bin/rocrate-validator --disable-color validate --no-paging \
 	  --profile-identifier provenance-run-crate --requirement-severity required crate
+
+recover: $(READY)  ## the way back after Snakemake was killed; CANCEL=1 ends its Slurm jobs
+	@$(RUN) python -m moebench.recover $(if $(CANCEL),--cancel)
+	@$(RUN) snakemake --unlock
+	@echo "now run the same command as before, with --rerun-incomplete"
 
 lock: $(READY)  ## resolve every version anew
 	@$(RUN) python envs/lock.py

@@ -21,6 +21,7 @@ include: "rules/inputs.smk"
 include: "rules/perft_inputs.smk"
 include: "rules/waterfall_inputs.smk"
 include: "rules/certify_inputs.smk"
+include: "rules/cluster_inputs.smk"
 
 
 try:

@@ -4,14 +4,18 @@ Tables are derived from rows and from nothing else. Rows that were measured on u
 to be read together.
 """
 
+import contextlib
+import errno
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 SCHEMA = 1
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # Means over rows that differ in one of these would be means over unlike things.
 ALIKE = ("device", "dtype")
@@ -41,14 +45,44 @@ def write_text(text: str, path: str | Path) -> None:
 
 def write_bytes(content: bytes, path: str | Path) -> None:
     """Write a file that is either absent, old or whole, whenever the machine stops."""
+    with whole(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def whole(path: str | Path) -> Iterator[BinaryIO]:
+    """A file to write to that gets its name only when it is whole, whenever the machine stops.
+
+    Raises OSError, in one line, where the disk is full; what was begun makes room again.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
-    with open(partial, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with open(partial, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        reason = _no_room(error)
+        if reason is None:
+            raise
+        raise OSError(
+            reason.errno,
+            f"{reason.strerror}: {path} cannot be written; make room, then run the same command "
+            "again",
+        ) from None
     partial.replace(path)
+
+
+def _no_room(error: BaseException | None) -> OSError | None:
+    """The refusal of a full disk or quota behind an error; torch hides it behind one of its own."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            return error
+        error = error.__context__
+    return None
 
 
 def read(

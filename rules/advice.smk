@@ -1,6 +1,11 @@
 include: "advice_inputs.smk"
 
 
+localrules:
+    write_advice,
+    advise,
+
+
 rule write_advice:
     input:
         tables=advice_tables(),

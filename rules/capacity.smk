@@ -1,3 +1,8 @@
+localrules:
+    tabulate_capacity,
+    write_capacity_findings,
+
+
 rule measure_capacity:
     input:
         traces=[
@@ -16,6 +21,8 @@ rule measure_capacity:
     conda:
         "../envs/measure.yaml"
     threads: all_cores
+    resources:
+        gpu=gpu_of(CONFIG.capacity),
     params:
         spec=CONFIG.capacity.model_dump(exclude={"figures"}),
         code=sidecar.code("moebench.packing.measure"),

@@ -1,3 +1,8 @@
+localrules:
+    tabulate_certificates,
+    write_certificates_findings,
+
+
 rule certify_router:
     input:
         unpack(certificate_inputs),
@@ -13,6 +18,8 @@ rule certify_router:
     conda:
         "../envs/measure.yaml"
     threads: training_threads
+    resources:
+        gpu=lambda w: gpu_of(certificate_run(w).training),
     params:
         toys=lambda w: [
             toy.model_dump() for toy in CONFIG.certificates.toys(certificate_run(w))

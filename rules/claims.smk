@@ -8,6 +8,11 @@ if workflow.is_main_process:
         raise WorkflowError(str(error)) from None
 
 
+localrules:
+    judge_claims,
+    write_claims_findings,
+
+
 rule judge_claims:
     input:
         unpack(claimed_tables),

@@ -1,3 +1,8 @@
+localrules:
+    export_corpus,
+    tokenise_corpus,
+
+
 rule export_corpus:
     input:
         lambda w: text_files(w.corpus),

@@ -1,3 +1,8 @@
+localrules:
+    tabulate_energy,
+    estimate_energy,
+
+
 rule measure_energy:
     output:
         rows="results/runs/energy/rows.jsonl",
@@ -10,6 +15,8 @@ rule measure_energy:
     conda:
         "../envs/measure.yaml"
     threads: all_cores
+    resources:
+        gpu=gpu_of(CONFIG.energy),
     params:
         spec=energy_spec(),
         code=energy_code(),

@@ -1,3 +1,9 @@
+localrules:
+    analyse_energy,
+    analyse_published_energy,
+    write_energy_findings,
+
+
 rule analyse_energy:
     input:
         windows="results/tables/{experiment}.csv",

@@ -1,3 +1,9 @@
+localrules:
+    draw_figure,
+    write_findings,
+    describe_environment,
+
+
 rule draw_figure:
     input:
         unpack(figure_tables),

@@ -2,6 +2,12 @@ SWEEPS = CONFIG.parallel.jobs
 LINKS = CONFIG.parallel.link_jobs
 
 
+localrules:
+    tabulate_parallel,
+    map_regimes,
+    write_parallel_findings,
+
+
 rule sweep_layouts:
     output:
         rows="results/runs/parallel/layouts/ranks={ranks}/rows.jsonl",

@@ -6,6 +6,15 @@ wildcard_constraints:
     arm="|".join(map(re.escape, FINETUNED)),
 
 
+localrules:
+    export_questions,
+    encode_questions,
+    fetch_base_model,
+    tabulate_perft,
+    redraw_published_perft,
+    write_perft_findings,
+
+
 rule export_questions:
     input:
         question_files(CONFIG),
@@ -70,6 +79,8 @@ rule pretrain_base:
     conda:
         "../envs/measure.yaml"
     threads: lambda w: shared_cores(CONFIG.perft.base.training.threads)
+    resources:
+        gpu=gpu_of(CONFIG.perft.base.training),
     params:
         spec=CONFIG.perft.base.run(CONFIG.corpus, CONFIG.tokenizer).model_dump(),
         code=sidecar.code("moebench.perft.pretrain"),
@@ -117,7 +128,7 @@ rule finetune_adapter:
         "../envs/measure.yaml"
     threads: finetuning_threads
     resources:
-        gpu=lambda w: int(CONFIG.perft.finetuning.device == "cuda"),
+        gpu=gpu_of(CONFIG.perft.finetuning),
     params:
         specs=lambda w: [spec.model_dump() for spec in FINETUNED[w.arm]],
         code=lambda w: sidecar.code(*adapter_code([FINETUNED[w.arm][0]], "cell")),
@@ -141,7 +152,7 @@ rule time_adapters:
         "../envs/measure.yaml"
     threads: all_cores
     resources:
-        gpu=lambda w: int(CONFIG.perft.finetuning.device == "cuda"),
+        gpu=gpu_of(CONFIG.perft.finetuning),
     params:
         specs=[runs[0].model_dump() for runs in FINETUNED.values()],
         timing=CONFIG.timing.model_dump(),

@@ -1,3 +1,7 @@
+localrules:
+    write_provenance,
+
+
 rule write_provenance:
     input:
         [

@@ -2,6 +2,11 @@
 COMPARED = sorted(CONFIG.experiments)
 
 
+localrules:
+    rank_routers,
+    write_rank_stability_findings,
+
+
 rule rank_routers:
     input:
         runs=[table_of(name, "runs") for name in COMPARED],

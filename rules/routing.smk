@@ -12,6 +12,8 @@ rule train_router:
     conda:
         "../envs/measure.yaml"
     threads: training_threads
+    resources:
+        gpu=lambda w: gpu_of(RUNS[f"{w.experiment}/{w.run}"].training),
     params:
         spec=lambda w: RUNS[f"{w.experiment}/{w.run}"].model_dump(),
         code=lambda w: code_of("moebench.lm.train", [RUNS[f"{w.experiment}/{w.run}"]]),
@@ -33,6 +35,8 @@ rule trace_routing:
     conda:
         "../envs/measure.yaml"
     threads: training_threads
+    resources:
+        gpu=lambda w: gpu_of(arms_of(w.experiment)[0].training),
     params:
         specs=lambda w: [run.model_dump() for run in traced_of(w.experiment).values()],
         num_tokens=CONFIG.tracing.num_tokens,
@@ -55,6 +59,8 @@ rule time_router:
     conda:
         "../envs/measure.yaml"
     threads: all_cores
+    resources:
+        gpu=lambda w: gpu_of(arms_of(w.experiment)[0].training),
     params:
         specs=lambda w: [arm.model_dump() for arm in arms_of(w.experiment)],
         timing=CONFIG.timing.model_dump(),

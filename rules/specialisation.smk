@@ -1,3 +1,8 @@
+localrules:
+    tabulate_specialisation,
+    write_specialisation_findings,
+
+
 rule tabulate_specialisation:
     input:
         traces=traces_of("specialisation"),

@@ -1,3 +1,8 @@
+localrules:
+    tabulate,
+    compare_published,
+
+
 rule tabulate:
     input:
         runs=lambda w: rows_of(w.experiment),

@@ -1,3 +1,8 @@
+localrules:
+    tabulate_waterfall,
+    write_waterfall_findings,
+
+
 rule measure_waterfall:
     input:
         **token_files(CONFIG.corpus, CONFIG.tokenizer),
@@ -12,6 +17,8 @@ rule measure_waterfall:
     conda:
         "../envs/measure.yaml"
     threads: all_cores
+    resources:
+        gpu=gpu_of(CONFIG.waterfall.training),
     params:
         spec=CONFIG.waterfall.model_dump(exclude={"figures"}),
         corpus=CONFIG.corpus,

@@ -11,6 +11,7 @@ TOGETHER = {
         f"tests/workflow/test_{name}.py"
         for name in ("energy_results", "perft", "report", "reruns", "restart", "results")
     ),
+    "cluster": ("tests/cluster/",),
     "ranks": ("tests/distributed/", "tests/parallel/test_ranks.py"),
 }
 

@@ -1,9 +1,11 @@
 """Rows: whole or absent on disk, and never mixed from unlike devices."""
 
 import os
+import resource
 from dataclasses import replace
 
 import pytest
+import torch
 
 from moebench import records
 from moebench.records import Row
@@ -58,6 +60,32 @@ def test_a_write_that_is_cut_short_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         records.write_text("new", path)
     assert path.read_text() == "old"
+
+
+@pytest.fixture
+def full_disk():
+    """For this process, a disk on which no file can grow over 50 kB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def write_rows(path):
+    records.write_text("x" * 100_000, path)
+
+
+def write_tensors(path):
+    with records.whole(path) as file:
+        torch.save({"weights": torch.zeros(100_000)}, file)
+
+
+@pytest.mark.parametrize("write", [write_rows, write_tensors])
+def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(write, tmp_path, full_disk):
+    with pytest.raises(OSError, match="file cannot be written; make room") as told:
+        write(tmp_path / "file")
+    assert "\n" not in str(told.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_first_write_that_is_cut_short_leaves_no_file_of_that_name(tmp_path):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from moebench import machine, provenance
+from moebench import machine, provenance, records, termination
 from moebench.analysis.rates import perplexity
 from moebench.lm import weights
 from moebench.lm.causal import causal_scores
@@ -43,14 +43,21 @@ def train(
     ``checkpoint`` is a file of this function's own: it holds the state of an unfinished run and is
     gone after a finished one; the weights then go to ``final``, where it is given. ``code`` is the
     digest of the code; a checkpoint of other code, another spec or another text is not gone on
-    from.
+    from. SIGTERM leaves a checkpoint of the step that is being done, and raises Terminated.
     """
     setting = prepare(spec.training.device, spec.training.dtype, spec.training.threads)
     facts = setting.facts(code, **tokens.digests())
     trainer = Trainer(spec, tokens, setting)
     identity = _identity(spec, facts)
     progress = _resume(trainer, checkpoint, identity)
-    _run_steps(trainer, tokens, progress, lambda: _save(trainer, progress, checkpoint, identity))
+    with termination.noticed() as is_to_end:
+        _run_steps(
+            trainer,
+            tokens,
+            progress,
+            save=lambda: _save(trainer, progress, checkpoint, identity),
+            is_to_end=is_to_end,
+        )
     outcome = progress.readings[-1][1] | _account(trainer, tokens, setting)
     outcome |= causal_scores(trainer.model, tokens, setting, outcome)
     outcome["wall_s"] = progress.wall_s
@@ -66,7 +73,12 @@ def train(
 
 
 def _run_steps(
-    trainer: Trainer, tokens: Tokens, progress: Progress, save: Callable[[], None]
+    trainer: Trainer,
+    tokens: Tokens,
+    progress: Progress,
+    *,
+    save: Callable[[], None],
+    is_to_end: Callable[[], bool],
 ) -> None:
     """Train from where the progress is to the last step, which is always scored."""
     training = trainer.training
@@ -85,8 +97,10 @@ def _run_steps(
             {"step": step, "train_loss_nats": loss.task, "learning_rate": rate, "grad_norm": norm}
         )
         is_last = step == training.num_steps
+        is_leaving = is_to_end() and not is_last
         is_scored = is_last or step % training.eval_every == 0
-        if is_scored or step % training.checkpoint_every == 0:
+        is_saved = not is_last and (is_leaving or step % training.checkpoint_every == 0)
+        if is_scored or is_saved:
             # Tensors reach the host here, not in every step.
             progress.readings += [("train_step", _on_host(values)) for values in pending]
             pending.clear()
@@ -95,8 +109,10 @@ def _run_steps(
             progress.readings.append(("validation", {"step": step} | values))
             _sample(trainer, tokens, progress, step)
         progress.step, progress.wall_s = step, time.monotonic() - start
-        if not is_last and step % training.checkpoint_every == 0:
+        if is_saved:
             save()
+        if is_leaving:
+            raise termination.stopped(step, training.num_steps)
 
 
 def _sample(trainer: Trainer, tokens: Tokens, progress: Progress, step: int) -> None:
@@ -142,10 +158,8 @@ def _resume(trainer: Trainer, checkpoint: Path, identity: str) -> Progress:
 
 def _save(trainer: Trainer, progress: Progress, checkpoint: Path, identity: str) -> None:
     """Write the checkpoint; a kill at any moment leaves the old or the new one, whole."""
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    partial = checkpoint.with_name(checkpoint.name + ".part")
-    torch.save({"identity": identity, "trainer": trainer.state(), **vars(progress)}, partial)
-    partial.replace(checkpoint)
+    with records.whole(checkpoint) as file:
+        torch.save({"identity": identity, "trainer": trainer.state(), **vars(progress)}, file)
 
 
 def _shown(progress: Progress, spec: RunSpec) -> Iterable[int]:

@@ -4,16 +4,15 @@ from pathlib import Path
 
 import torch
 
+from moebench import records
 from moebench.lm.model import LanguageModel
 from moebench.spec import RunSpec
 
 
 def write(model: LanguageModel, path: Path) -> None:
     """Write a model's parameters and buffers; the file is absent, old or whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    torch.save({"spec": model.spec.model_dump(), "model": model.state_dict()}, partial)
-    partial.replace(path)
+    with records.whole(path) as file:
+        torch.save({"spec": model.spec.model_dump(), "model": model.state_dict()}, file)
 
 
 def read(model: LanguageModel, path: Path) -> None:

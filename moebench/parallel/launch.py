@@ -43,8 +43,11 @@ def command(launcher: str, num_ranks: int, program: Sequence[str]) -> list[str]:
     """Command line that starts ``program`` as so many ranks.
 
     ``launcher`` is a site's own, with ``{ranks}`` where the number goes: ``mpiexec -n {ranks}``,
-    ``torchrun --standalone --nproc-per-node={ranks}``, ``srun -n {ranks} --mpi=pmi2``.
+    ``torchrun --standalone --nproc-per-node={ranks}``, ``srun -n {ranks} --mpi=pmi2``. A single
+    rank may do without: then ``launcher`` is empty.
     """
+    if num_ranks == 1 and not launcher:
+        return list(program)
     if "{ranks}" not in launcher:
         raise ValueError(
             f"launcher {launcher!r} does not say where the number of ranks goes; "

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from moebench import records, termination
 from moebench.setting import Setting
 
 Values = dict[str, Any]
@@ -88,9 +89,22 @@ class Lap:
 def run(learner: Learner, plan: Plan, score: Callable[[], Values]) -> Progress:
     """Score, train to the last step, score; ``step`` 0 of the validations is before any training.
 
-    Raises ValueError where the training loss is no number any more.
+    Raises ValueError where the training loss is no number any more, and Terminated after SIGTERM,
+    with the step that was being done in the checkpoint.
     """
     progress = _resume(learner, plan)
+    with termination.noticed() as is_to_end:
+        _run_steps(learner, plan, progress, score, is_to_end)
+    return progress
+
+
+def _run_steps(
+    learner: Learner,
+    plan: Plan,
+    progress: Progress,
+    score: Callable[[], Values],
+    is_to_end: Callable[[], bool],
+) -> None:
     if not progress.readings:
         progress.readings.append(("validation", {"step": 0} | score()))
     pending: list[Values] = []
@@ -101,7 +115,8 @@ def run(learner: Learner, plan: Plan, score: Callable[[], Values]) -> Progress:
         pending.append({"step": step, **values, "step_s": lap.stop()})
         is_last = step == plan.num_steps
         is_scored = is_last or step % plan.eval_every == 0
-        is_saved = step % plan.checkpoint_every == 0
+        is_leaving = is_to_end() and not is_last
+        is_saved = not is_last and (is_leaving or step % plan.checkpoint_every == 0)
         if is_scored or is_saved:
             # Readings reach the host here, not in every step.
             progress.readings += [("train_step", _on_host(each, plan)) for each in pending]
@@ -109,9 +124,10 @@ def run(learner: Learner, plan: Plan, score: Callable[[], Values]) -> Progress:
         if is_scored:
             progress.readings.append(("validation", {"step": step} | score()))
         progress.step, progress.wall_s = step, time.monotonic() - start
-        if is_saved and not is_last:
+        if is_saved:
             _save(learner, progress, plan)
-    return progress
+        if is_leaving:
+            raise termination.stopped(step, plan.num_steps)
 
 
 def _resume(learner: Learner, plan: Plan) -> Progress:
@@ -128,10 +144,8 @@ def _resume(learner: Learner, plan: Plan) -> Progress:
 
 def _save(learner: Learner, progress: Progress, plan: Plan) -> None:
     """Write the checkpoint; a kill at any moment leaves the old or the new one, whole."""
-    plan.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    partial = plan.checkpoint.with_name(plan.checkpoint.name + ".part")
-    torch.save({"identity": plan.identity, "learner": learner.state(), **vars(progress)}, partial)
-    partial.replace(plan.checkpoint)
+    with records.whole(plan.checkpoint) as file:
+        torch.save({"identity": plan.identity, "learner": learner.state(), **vars(progress)}, file)
 
 
 def _on_host(values: Values, plan: Plan) -> Values:

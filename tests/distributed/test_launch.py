@@ -63,6 +63,12 @@ def test_a_launcher_without_a_number_of_ranks_is_refused():
         command("mpiexec -n 4", 4, ["python"])
 
 
+def test_a_single_rank_needs_no_launcher():
+    assert command("", 1, ["python", "-m", "job"]) == ["python", "-m", "job"]
+    with pytest.raises(ValueError, match="where the number of ranks goes"):
+        command("", 2, ["python"])
+
+
 def test_a_missing_launcher_is_said_with_what_to_install():
     with pytest.raises(watch.RanksError, match="'mpixec' is not on PATH; 'pip install mpich'"):
         watch.run(["mpixec", "-n", "2", "python"], 2, {})

@@ -16,6 +16,7 @@ from moebench.lm.train import train
 from moebench.lm.trainer import Trainer, learning_rate
 from moebench.setting import prepare
 from moebench.spec import BASELINES
+from moebench.termination import Terminated
 from tests.lm.texts import VOCAB_SIZE, learnable_tokens
 from tests.specs import run_spec
 
@@ -65,6 +66,28 @@ def test_a_run_that_stopped_goes_on_to_bit_identical_losses(tmp_path, monkeypatc
         train(spec, learnable_tokens(), tmp_path / "b.pt", code="test")
     monkeypatch.setattr(train_module, "_save", save)
     resumed = train(spec, learnable_tokens(), tmp_path / "b.pt", code="test")
+    assert numbers(resumed) == numbers(undisturbed)
+
+
+def test_a_run_that_is_asked_to_end_keeps_its_last_step_and_goes_on_identically(
+    tmp_path, monkeypatch, capsys
+):
+    spec = run_spec(training={"checkpoint_every": 1000}, dropout=0.1)
+    undisturbed = train(spec, learnable_tokens(), tmp_path / "a.pt", code="test")
+    begin = Trainer.begin
+
+    def begin_and_ask(trainer, step):
+        if step == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return begin(trainer, step)
+
+    monkeypatch.setattr(Trainer, "begin", begin_and_ask)
+    with pytest.raises(Terminated, match="after step 7 of .* goes on from there"):
+        train(spec, learnable_tokens(), tmp_path / "b.pt", code="test")
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    monkeypatch.setattr(Trainer, "begin", begin)
+    resumed = train(spec, learnable_tokens(), tmp_path / "b.pt", code="test")
+    assert "going on after step 7" in capsys.readouterr().out
     assert numbers(resumed) == numbers(undisturbed)
 
 

@@ -13,6 +13,8 @@ from moebench.perft.adapter_file import load_adapter
 from moebench.perft.base import AdaptedModel
 from moebench.perft.finetune import Files, Finetuner, finetune, learning_rate
 from moebench.perft.questions import collate, nll_BS
+from moebench.setting import prepare
+from moebench.termination import Terminated
 from tests.perft.tiny import (
     as_numbers,
     every_arm,
@@ -220,3 +222,40 @@ def test_questions_that_do_not_fit_are_refused_before_training(ids, complaint):
     strange = dataclasses.replace(questions(1)[0], ids=list(ids), num_prompt=1)
     with pytest.raises(ValueError, match=complaint):
         Finetuner(run_spec(), tiny_base(), [*questions(), strange])
+
+
+class Counter(loop.Learner):
+    """Learns nothing, and is asked to end in one of its steps."""
+
+    def __init__(self, asked_at):
+        self.setting = prepare("cpu", "float32", 1)
+        self.asked_at = asked_at
+
+    def step(self, step):
+        if step == self.asked_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return {"train_loss_nats": float(step)}
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        pass
+
+
+def test_finetuning_that_is_asked_to_end_keeps_its_last_step_and_goes_on(tmp_path, capsys):
+    plan = loop.Plan(
+        title="count",
+        num_steps=9,
+        eval_every=9,
+        checkpoint_every=100,
+        checkpoint=tmp_path / "checkpoint.pt",
+        identity="test",
+        remedy="none",
+    )
+    with pytest.raises(Terminated, match="after step 4 of 9"):
+        loop.run(Counter(asked_at=4), plan, dict)
+    progress = loop.run(Counter(asked_at=None), plan, dict)
+    assert "going on after step 4" in capsys.readouterr().out
+    steps = [values["step"] for kind, values in progress.readings if kind == "train_step"]
+    assert steps == list(range(1, 10))
