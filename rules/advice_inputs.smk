@@ -1,6 +1,6 @@
 """What the advice depends on: the experiment it speaks of, and the tables of the rooms there are."""
 
-from moebench.report.advice import questions
+from moebench.report.advice.wanted import wanted
 
 
 def advised_experiment():
@@ -17,5 +17,5 @@ def advised_experiment():
 
 def advice_tables():
     """Tables that the advice is made from, in the rooms that the config has."""
-    names = questions.wanted(advised_experiment(), CONFIG.rooms)
+    names = wanted(advised_experiment(), CONFIG.rooms)
     return [f"results/tables/{name}.csv" for name in names]

@@ -10,7 +10,7 @@ from moebench.analysis.contrasts import contrasts
 from moebench.analysis.parallel.derived import SIZE
 from moebench.analysis.summary import summarise
 from moebench.report import rst
-from moebench.report.advice import adapter, energy, layout, questions, router, written
+from moebench.report.advice import adapter, energy, layout, questions, router, wanted, written
 from moebench.report.advice.base import FORMS, Line, Quotes
 from tests import rows as synthetic
 from tests.advice.evidence import as_json, as_read, told, unaccounted
@@ -267,8 +267,8 @@ def test_rooms_that_the_config_leaves_out_are_named():
 
 
 def test_the_tables_asked_for_are_those_of_the_rooms_there_are():
-    assert questions.wanted("unified", ["claims"]) == ["unified_summary", "unified_contrasts"]
-    assert "perft_contrasts" in questions.wanted("unified", ["perft"])
+    assert wanted.wanted("unified", ["claims"]) == ["unified_summary", "unified_contrasts"]
+    assert "perft_contrasts" in wanted.wanted("unified", ["perft"])
 
 
 def test_text_and_page_hold_every_verdict_and_the_page_links_every_table(tmp_path):

@@ -1,9 +1,8 @@
-"""The four questions, in order, and the tables that each one needs."""
-
-from collections.abc import Sequence
+"""The four questions, in order, and the answer to each."""
 
 from moebench.report.advice import adapter, energy, layout, router
 from moebench.report.advice.base import Answer, Tables
+from moebench.report.advice.wanted import TABLES
 
 ROOMS = {  # of a question: the room of the config that measures it, and what it asks
     "layout": ("parallel", layout.QUESTION, layout.TERMS),
@@ -11,18 +10,6 @@ ROOMS = {  # of a question: the room of the config that measures it, and what it
     "adapter": ("perft", adapter.QUESTION, adapter.TERMS),
 }
 ANSWERS = {"layout": layout.answer, "energy": energy.answer, "adapter": adapter.answer}
-TABLES = {  # of a room: endings of the names of its tables
-    "parallel": ("parallel", "parallel_regimes", "parallel_predictions"),
-    "energy": ("energy_crossover", "energy_cells"),
-    "perft": ("perft_summary", "perft_contrasts"),
-    "rank_stability": ("rank_stability_ranks",),
-}
-
-
-def wanted(experiment: str, rooms: Sequence[str]) -> list[str]:
-    """Names of the tables that advice is made from, where the config has these rooms."""
-    of_rooms = [name for room, names in TABLES.items() if room in rooms for name in names]
-    return [f"{experiment}_summary", f"{experiment}_contrasts", *of_rooms]
 
 
 def answers(experiment: str, tables: Tables) -> list[Answer]:
