@@ -34,16 +34,19 @@ RUNS = spec.expand(CONFIG)
 SOURCES = spec.sources(CONFIG, RUNS)
 
 
-# Who carries out the jobs is known only now, when the first is about to begin.
+# Who carries out the jobs is known only now, when the first is about to begin. Claims wait until
+# now as well: to look through them takes a second, which a finished run need not spend.
 onstart:
     try:
+        if CONFIG.claims:
+            check_claims()
         if workflow.local_exec:
             check_machine(CONFIG)
             # Each job that ends leaves the limiter one more timer, which fires every second: after
             # a hundred jobs they take a fifth of a core from what is being timed. It is there to
             # spare queues, and here is none.
             workflow.scheduler.job_rate_limiter = None
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise WorkflowError(str(error)) from None
 
 

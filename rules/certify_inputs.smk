@@ -34,15 +34,10 @@ def certificate_code(run):
     return code_of("moebench.lm.certificate.certify", [run])
 
 
-def certificate_rows():
-    """Rows of every certificate."""
-    return [f"results/runs/certificates/{name}/rows.jsonl" for name in certificates()]
-
-
-def certificates_of(experiment):
-    """The table of certificates, where the experiment has routers and certificates are made."""
-    routed = any(not run.is_baseline for run in runs_of(experiment).values())
-    return table_of("certificates", "certificates") if routed and certificates() else []
+def certificate_rows(names=None):
+    """Rows of the named certificates, or of all."""
+    names = certificates() if names is None else names
+    return [f"results/runs/certificates/{name}/rows.jsonl" for name in names]
 
 
 def certificate_digests(experiment):

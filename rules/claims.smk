@@ -1,13 +1,6 @@
 include: "claims_inputs.smk"
 
 
-if workflow.is_main_process:
-    try:
-        check_claims()
-    except (ValueError, OSError) as error:
-        raise WorkflowError(str(error)) from None
-
-
 localrules:
     judge_claims,
     write_claims_findings,

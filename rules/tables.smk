@@ -7,7 +7,7 @@ rule tabulate:
     input:
         runs=lambda w: rows_of(w.experiment),
         timing="results/runs/{experiment}/timing/rows.jsonl",
-        certificates=lambda w: certificates_of(w.experiment),
+        certificates=lambda w: certificate_rows(certificate_digests(w.experiment)),
     output:
         runs=table("{experiment}.csv", "one row per run"),
         summary=table("{experiment}_summary.csv", "one row per arm, with intervals"),

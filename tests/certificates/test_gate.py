@@ -88,14 +88,13 @@ def test_an_arm_whose_certificate_is_missing_is_named(readings):
         summary(readings, tabulate_certificates(some))
 
 
-def test_a_certificate_that_is_missing_or_of_other_code_is_refused(tmp_path):
-    path = write(tmp_path, tabulate_certificates(made_up.rows()))
-    good = {"softk_position_batch": made_up.DIGEST}
-    assert len(gate.read(path, good)) == 5
+def test_a_certificate_that_is_missing_or_of_other_code_is_refused():
+    rows, good = made_up.rows(), {"softk_position_batch": made_up.DIGEST}
+    assert len(gate.vouching(rows, good)) == 5
     with pytest.raises(ValueError, match="certificate softk_gate_batch is missing; run certify"):
-        gate.read(path, good | {"softk_gate_batch": made_up.DIGEST})
+        gate.vouching(rows, good | {"softk_gate_batch": made_up.DIGEST})
     with pytest.raises(ValueError, match=f"is of code {made_up.DIGEST}, and the code is now 12"):
-        gate.read(path, {"softk_position_batch": "12"})
+        gate.vouching(rows, {"softk_position_batch": "12"})
 
 
 @pytest.mark.parametrize(
@@ -107,7 +106,7 @@ def test_a_certificate_that_was_edited_by_hand_is_refused(tmp_path, column, valu
         [0.5, value] if column == "found" else [0.0, value]
     )
     with pytest.raises(tables.TableError, match="not what the readings of its line show") as error:
-        gate.read(write(tmp_path, table), {})
+        tables.read(write(tmp_path, table), CERTIFICATES)
     assert "\n" not in str(error.value)
 
 

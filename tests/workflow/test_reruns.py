@@ -15,6 +15,7 @@ FIGURES = {
     "rank_stability": ("rank_stability",),
     "claims": ("verdicts",),
     "waterfall": ("waterfall",),
+    "certificates": ("leaks",),
     "capacity": ("drop_rate", "tokens_per_s"),
     "specialisation": (
         "expert_load",
@@ -41,6 +42,9 @@ DOWNSTREAM = {
         for figure in figures
     ),
     ("compare_published", "experiment=unified"),
+    ("certify_router", "certificate=top1_position_batch"),
+    ("tabulate_certificates", ""),
+    ("write_certificates_findings", ""),
     ("rank_routers", ""),
     ("write_rank_stability_findings", ""),
     *((f"{verb}_waterfall", "") for verb in ("measure", "tabulate")),

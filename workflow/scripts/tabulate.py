@@ -15,8 +15,8 @@ with job(snakemake):
         records.read([*snakemake.input.runs, snakemake.input.timing]),
         snakemake.wildcards.experiment,
     )
-    found, wanted = snakemake.input.certificates, snakemake.params.certificates
-    certificates = gate.read(found, wanted) if found else None
+    vouched, wanted = records.read(snakemake.input.certificates), snakemake.params.certificates
+    certificates = gate.vouching(vouched, wanted) if wanted else None
     tables.write(tabulate_runs(rows), snakemake.output.runs)
     summary = summarise(rows, np.random.default_rng(0), certificates)
     tables.write(summary, snakemake.output.summary)

@@ -1,31 +1,30 @@
 """Who may be ranked: an arm whose router's certificate bears out what the router declares."""
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from moebench import tables
 from moebench.analysis.certificates import verdict
-from moebench.analysis.certificates.schemas import CERTIFICATES
+from moebench.analysis.certificates.tabulate import tabulate_certificates
 from moebench.analysis.frontier import LEGACY, NON_CAUSAL
+from moebench.records import Row
 from moebench.spec import BASELINES, certificate_name
 
 
-def read(path: str | Path, digests: Mapping[str, str]) -> pd.DataFrame:
-    """The table of certificates; ValueError where one is missing or vouches for other code.
+def vouching(rows: Sequence[Row], digests: Mapping[str, str]) -> pd.DataFrame:
+    """Certificates from their readings; ValueError for one that is missing or of other code.
 
     ``digests`` names the certificates that are needed, each with the digest of the code.
     """
-    found = tables.read(path, CERTIFICATES)
+    found = tabulate_certificates(rows)
     known = dict(zip(found["certificate"], found["code_digest"], strict=True))
     for name, digest in digests.items():
         if name not in known:
-            raise ValueError(f"{path}: certificate {name} is missing; run certify_router for it")
+            raise ValueError(f"certificate {name} is missing; run certify_router for it")
         if known[name] != digest:
             raise ValueError(
-                f"{path}: certificate {name} is of code {known[name]}, and the code is now "
+                f"certificate {name} is of code {known[name]}, and the code is now "
                 f"{digest}; run certify_router again"
             )
     return found
