@@ -100,6 +100,7 @@ def test_a_tokenizer_that_needs_an_option_is_refused_without_it():
 
 
 WRONG = [
+    ("specialisation.passage_tokens", 65, "65 must be at most the 64 tokens of a window"),
     ("model.dim", "wide", "valid integer; got 'wide'"),
     ("model.dim", 64.5, "valid integer"),
     ("model.dim", True, "valid integer; got True"),

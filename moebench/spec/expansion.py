@@ -31,6 +31,7 @@ def parse(raw: Mapping[str, Any]) -> Config:
         for each in _misfits(config, name, part, swept)
     ]
     problems += [*_single_sequences(config), *_unknown_experiments(config), *_lenders(config)]
+    problems += _long_passage(config)
     if config.parallel is not None:
         problems += misfits(config.parallel)
     if problems:
@@ -194,6 +195,24 @@ def _unknown_experiments(config: Config) -> list[Problem]:
         (path, unknown(name, config.experiments))
         for path, name in named.items()
         if name not in config.experiments
+    ]
+
+
+def _long_passage(config: Config) -> list[Problem]:
+    """A passage that is to be shown, longer than the windows it is cut from."""
+    room = config.specialisation
+    if room is None or room.experiment not in config.experiments:
+        return []
+    first = next(_sweep(config.experiments[room.experiment]))
+    seq_len = _merged(config, room.experiment, "training", first)["seq_len"]
+    if room.passage_tokens <= seq_len:
+        return []
+    return [
+        (
+            "specialisation.passage_tokens",
+            f"{room.passage_tokens} must be at most the {seq_len} tokens of a window "
+            f"(training.seq_len of {room.experiment})",
+        )
     ]
 
 
