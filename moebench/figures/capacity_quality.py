@@ -65,7 +65,7 @@ class CapacityQuality(Figure):
         panels[0].margins(x=0.25, y=0.25)
         canvas.legend(
             handles=[_handle(policy) for policy in LOOKS if policy in set(table["drop_policy"])],
-            loc="upper center", bbox_to_anchor=(0.53, 0.165), ncols=3,
+            loc="upper center", bbox_to_anchor=(0.53, 0.165), ncols=2,
         )  # fmt: skip
         write_below(canvas, _note(table))
         return canvas
