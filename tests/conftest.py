@@ -9,7 +9,10 @@ from xdist.scheduler import LoadScopeScheduling
 TOGETHER = {
     "one run": tuple(
         f"tests/workflow/test_{name}.py"
-        for name in ("energy_results", "perft", "report", "reruns", "restart", "results")
+        for name in (
+            *("advice", "crate", "energy_results", "perft", "provenance"),
+            *("report", "reruns", "restart", "results"),
+        )
     ),
     "cluster": ("tests/cluster/",),
     "ranks": ("tests/distributed/", "tests/parallel/test_ranks.py"),
