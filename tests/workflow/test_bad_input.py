@@ -57,7 +57,7 @@ def test_every_problem_of_a_config_is_listed_at_once(fresh):
         (b"", "empty"),
         (b"\x7fELF\x00\x01" * 100, "is binary"),
         ("Vielleicht später.\n\n".encode("latin-1") * 100, "is not UTF-8"),
-        (b"One line.\n\nAnother line.\n\nAnd a third.", "seq_len"),
+        (b"One line.\n\nAnother line.\n\nAnd a third.", "give more text"),
     ],
     ids=["empty", "binary", "latin-1", "too short"],
 )
