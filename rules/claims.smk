@@ -1,6 +1,13 @@
 include: "claims_inputs.smk"
 
 
+if workflow.is_main_process:
+    try:
+        claimed_tables(None)
+    except (ValueError, OSError) as error:
+        raise WorkflowError(str(error)) from None
+
+
 localrules:
     judge_claims,
     write_claims_findings,
