@@ -1,5 +1,7 @@
 """Names beside the points of a scatter plot, without overlap."""
 
+import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +14,16 @@ from matplotlib.transforms import Bbox
 from moebench.figures import style
 
 CORNERS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
-DISTANCES = (9.5, 17.0, 25.0, 35.0)  # points
+FLAT_CORNERS = ((2.4, 0.8), (2.4, -0.8), (-2.4, 0.8), (-2.4, -0.8))
+STEEP_CORNERS = tuple((up, across) for across, up in FLAT_CORNERS)
+DISTANCES = (9.5, 17.0, 25.0, 35.0, 48.0, 64.0)  # points
 HALO = 9.0  # half the side, in points, of the square that a marker keeps free
 GAP = 3.0  # points between the end of an interval and a name
+ALONG = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # where a line to a name may hit another one
+IS_FAR = 20.0  # points from which on a thin line leads from a name to its point
+CLEARANCE = 1.5  # points between a line and a name, where there is room
+
+Path = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -29,29 +38,54 @@ class Label:
     ys: tuple[float, float] | None = None  # ends of the upright one
 
 
-def place(axes: Axes, labels: Sequence[Label]) -> list[str]:
-    """Write each name at the first free place: at an end of its interval, else at a corner.
+def place(axes: Axes, labels: Sequence[Label], lines: Sequence[Path] = ()) -> list[str]:
+    """Write each name at the best free place: at an end of its interval, else at a corner.
 
-    A name for which there is no free place is left out: the legend names its marker. Returns the
-    names that were written.
+    Markers and other names are kept free. Intervals are crossed only where there is no other
+    place, and so are ``lines``, which consist of level and upright pieces. A name for which there
+    is no free place is left out: the legend names its marker. Returns the names that were written.
     """
     figure = axes.get_figure(root=True)
     assert figure is not None
-    figure.draw(_renderer(axes))
+    renderer = _renderer(axes)
+    figure.draw(renderer)
     points_per_pixel = 72 / figure.dpi
-    taken = [_halo(axes, each, HALO / points_per_pixel) for each in labels]
+    markers = [_halo(axes, each, HALO / points_per_pixel) for each in labels]
+    names: list[Bbox] = []
+    crossed = [
+        _around(axes, piece, CLEARANCE / points_per_pixel)
+        for path in [*_intervals(labels), *lines]
+        for piece in itertools.pairwise(path)
+    ]
     written = []
     for each in labels:
+        best: tuple[int, tuple[float, float], Bbox, list[Bbox]] | None = None
         for offset in _offsets(axes, each, points_per_pixel):
-            note = _write(axes, each, offset)
-            note.update_positions(_renderer(axes))
-            box = Text.get_window_extent(note)  # without the line to the point
-            if _is_inside(box, axes.bbox) and not any(box.overlaps(other) for other in taken):
-                taken.append(Bbox(box.get_points()))
-                written.append(each.text)
+            box = _box(axes, each, offset, renderer)
+            if not _is_inside(box, axes.bbox) or _num_hit(box, [*markers, *names]):
+                continue
+            leader = _leader(axes, each, box) if _is_far(offset) else []
+            cost = _num_hit(box, crossed) + sum(_num_hit(dot, names) for dot in leader)
+            if best is None or cost < best[0]:
+                best = cost, offset, box, leader
+            if cost == 0:
                 break
-            note.remove()
+        if best is not None:
+            _, offset, box, leader = best
+            _write(axes, each, offset)
+            names.append(box)
+            crossed += leader
+            written.append(each.text)
     return written
+
+
+def _intervals(labels: Sequence[Label]) -> Iterator[Path]:
+    """Lines that are drawn through points."""
+    for each in labels:
+        if each.xs is not None:
+            yield [(x, each.y) for x in each.xs]
+        if each.ys is not None:
+            yield [(each.x, y) for y in each.ys]
 
 
 def _offsets(axes: Axes, label: Label, points_per_pixel: float) -> Iterator[tuple[float, float]]:
@@ -64,14 +98,23 @@ def _offsets(axes: Axes, label: Label, points_per_pixel: float) -> Iterator[tupl
     )
     yield from ((right, 0), (-left, 0), (0, above), (0, -below))
     for distance in DISTANCES:
-        yield from ((across * distance, up * distance) for across, up in CORNERS)
+        for across, up in (*CORNERS, *STEEP_CORNERS, *FLAT_CORNERS):
+            yield across * distance, up * distance
+
+
+def _box(axes: Axes, label: Label, offset: tuple[float, float], renderer: Any) -> Bbox:
+    """Where a name would stand, in pixels, without the line to its point."""
+    note = _write(axes, label, offset)
+    note.update_positions(renderer)
+    box = Bbox(Text.get_window_extent(note).get_points())
+    note.remove()
+    return box
 
 
 def _write(axes: Axes, label: Label, offset: tuple[float, float]) -> Any:
-    """A name at an offset in points, with a thin line to its point where it stands at a corner."""
+    """A name at an offset in points, with a thin line to its point where it stands far off."""
     across = {1: "left", 0: "center", -1: "right"}[_sign(offset[0])]
     along = {1: "bottom", 0: "center", -1: "top"}[_sign(offset[1])]
-    is_far = min(map(abs, offset)) > DISTANCES[0]
     return axes.annotate(
         label.text,
         (label.x, label.y),
@@ -82,8 +125,27 @@ def _write(axes: Axes, label: Label, offset: tuple[float, float]) -> Any:
         size=10,
         color=label.colour,
         path_effects=style.CLEAR,
-        arrowprops={"arrowstyle": "-", "color": label.colour, "lw": 0.6} if is_far else None,
+        arrowprops={"arrowstyle": "-", "color": label.colour, "lw": 0.6}
+        if _is_far(offset)
+        else None,
     )
+
+
+def _is_far(offset: tuple[float, float]) -> bool:
+    """Whether a line must lead from a name to its point."""
+    return 0 not in offset and math.hypot(*offset) > IS_FAR
+
+
+def _leader(axes: Axes, label: Label, box: Bbox) -> list[Bbox]:
+    """Dots along the line from a point to its name, in pixels."""
+    px, py = axes.transData.transform((label.x, label.y))
+    x, y = min(max(px, box.x0), box.x1), min(max(py, box.y0), box.y1)
+    dots = [(px + share * (x - px), py + share * (y - py)) for share in ALONG]
+    return [Bbox.from_extents(dx - 1, dy - 1, dx + 1, dy + 1) for dx, dy in dots]
+
+
+def _num_hit(box: Bbox, others: Sequence[Bbox]) -> int:
+    return sum(bool(box.overlaps(other)) for other in others)
 
 
 def _renderer(axes: Axes) -> Any:
@@ -105,3 +167,9 @@ def _halo(axes: Axes, label: Label, half: float) -> Bbox:
     """Box around a marker, in pixels."""
     px, py = axes.transData.transform((label.x, label.y))
     return Bbox.from_extents(px - half, py - half, px + half, py + half)
+
+
+def _around(axes: Axes, piece: Path, space: float) -> Bbox:
+    """Box around a straight piece of a line, in pixels."""
+    (x0, y0), (x1, y1) = sorted(axes.transData.transform(piece).tolist())
+    return Bbox.from_extents(x0 - space, min(y0, y1) - space, x1 + space, max(y0, y1) + space)
