@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,7 +19,8 @@ STEEP_CORNERS = tuple((up, across) for across, up in FLAT_CORNERS)
 DISTANCES = (9.5, 17.0, 25.0, 35.0, 48.0, 64.0)  # points
 HALO = 9.0  # half the side, in points, of the square that a marker keeps free
 GAP = 3.0  # points between the end of an interval and a name
-ALONG = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # where a line to a name may hit another one
+ALONG = tuple(n / 20 for n in range(3, 20))  # where a line to a name may hit another one
+STRUCK = 3  # a name struck through is as bad as so many that cross an interval
 IS_FAR = 20.0  # points from which on a thin line leads from a name to its point
 CLEARANCE = 1.5  # points between a line and a name, where there is room
 
@@ -38,6 +39,14 @@ class Label:
     ys: tuple[float, float] | None = None  # ends of the upright one
 
 
+class Place(NamedTuple):
+    """Where a name may stand: offset in points, box in pixels, dots along the line to its point."""
+
+    offset: tuple[float, float]
+    box: Bbox
+    leader: list[Bbox]
+
+
 def place(axes: Axes, labels: Sequence[Label], lines: Sequence[Path] = ()) -> list[str]:
     """Write each name at the best free place: at an end of its interval, else at a corner.
 
@@ -51,32 +60,58 @@ def place(axes: Axes, labels: Sequence[Label], lines: Sequence[Path] = ()) -> li
     figure.draw(renderer)
     points_per_pixel = 72 / figure.dpi
     markers = [_halo(axes, each, HALO / points_per_pixel) for each in labels]
-    names: list[Bbox] = []
     crossed = [
         _around(axes, piece, CLEARANCE / points_per_pixel)
         for path in [*_intervals(labels), *lines]
         for piece in itertools.pairwise(path)
     ]
-    written = []
-    for each in labels:
-        best: tuple[int, tuple[float, float], Bbox, list[Bbox]] | None = None
-        for offset in _offsets(axes, each, points_per_pixel):
-            box = _box(axes, each, offset, renderer)
-            if not _is_inside(box, axes.bbox) or _num_hit(box, [*markers, *names]):
-                continue
-            leader = _leader(axes, each, box) if _is_far(offset) else []
-            cost = _num_hit(box, crossed) + sum(_num_hit(dot, names) for dot in leader)
-            if best is None or cost < best[0]:
-                best = cost, offset, box, leader
-            if cost == 0:
-                break
+    places = [list(_places(axes, each, points_per_pixel, renderer)) for each in labels]
+    chosen: dict[int, Place] = {}
+    # Once more, now that all others have a place.
+    for number in [*range(len(labels))] * 2:
+        others = [place for other, place in chosen.items() if other != number]
+        best = _best(places[number], markers, crossed, others)
         if best is not None:
-            _, offset, box, leader = best
-            _write(axes, each, offset)
-            names.append(box)
-            crossed += leader
-            written.append(each.text)
-    return written
+            chosen[number] = best
+    for number, where in sorted(chosen.items()):
+        _write(axes, labels[number], where.offset)
+    return [labels[number].text for number in sorted(chosen)]
+
+
+def _best(
+    places: Sequence[Place], markers: list[Bbox], crossed: list[Bbox], others: Sequence[Place]
+) -> Place | None:
+    """The first place that crosses least; none where every one hits a marker or a name."""
+    names = [each.box for each in others]
+    leaders = [dot for each in others for dot in each.leader]
+    best: tuple[int, Place] | None = None
+    for each in places:
+        if _num_hit(each.box, [*markers, *names]):
+            continue
+        struck = _num_hit(each.box, leaders) + sum(_num_hit(dot, names) for dot in each.leader)
+        cost = _num_hit(each.box, crossed) + STRUCK * struck
+        if cost == 0:
+            return each
+        if best is None or cost < best[0]:
+            best = cost, each
+    return None if best is None else best[1]
+
+
+def _places(axes: Axes, label: Label, points_per_pixel: float, renderer: Any) -> Iterator[Place]:
+    """Places within the axes, the nearest first."""
+    note = _write(axes, label, (0, 0))
+    note.update_positions(renderer)
+    size = Text.get_window_extent(note).size
+    note.remove()
+    px, py = axes.transData.transform((label.x, label.y))
+    for offset in _offsets(axes, label, points_per_pixel):
+        across, up = (each / points_per_pixel for each in offset)
+        # A name reaches from its place away from its point, or to both sides alike.
+        x0 = px + across + (_sign(across) - 1) / 2 * size[0]
+        y0 = py + up + (_sign(up) - 1) / 2 * size[1]
+        box = Bbox.from_bounds(x0, y0, *size)
+        if _is_inside(box, axes.bbox):
+            yield Place(offset, box, _leader(px, py, box) if _is_far(offset) else [])
 
 
 def _intervals(labels: Sequence[Label]) -> Iterator[Path]:
@@ -100,15 +135,6 @@ def _offsets(axes: Axes, label: Label, points_per_pixel: float) -> Iterator[tupl
     for distance in DISTANCES:
         for across, up in (*CORNERS, *STEEP_CORNERS, *FLAT_CORNERS):
             yield across * distance, up * distance
-
-
-def _box(axes: Axes, label: Label, offset: tuple[float, float], renderer: Any) -> Bbox:
-    """Where a name would stand, in pixels, without the line to its point."""
-    note = _write(axes, label, offset)
-    note.update_positions(renderer)
-    box = Bbox(Text.get_window_extent(note).get_points())
-    note.remove()
-    return box
 
 
 def _write(axes: Axes, label: Label, offset: tuple[float, float]) -> Any:
@@ -136,12 +162,15 @@ def _is_far(offset: tuple[float, float]) -> bool:
     return 0 not in offset and math.hypot(*offset) > IS_FAR
 
 
-def _leader(axes: Axes, label: Label, box: Bbox) -> list[Bbox]:
-    """Dots along the line from a point to its name, in pixels."""
-    px, py = axes.transData.transform((label.x, label.y))
-    x, y = min(max(px, box.x0), box.x1), min(max(py, box.y0), box.y1)
+def _leader(px: float, py: float, box: Bbox) -> list[Bbox]:
+    """Dots along the line from a point towards the middle of its name, in pixels."""
+    x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
     dots = [(px + share * (x - px), py + share * (y - py)) for share in ALONG]
-    return [Bbox.from_extents(dx - 1, dy - 1, dx + 1, dy + 1) for dx, dy in dots]
+    return [
+        Bbox.from_extents(dx - 1, dy - 1, dx + 1, dy + 1)
+        for dx, dy in dots
+        if not box.contains(dx, dy)
+    ]
 
 
 def _num_hit(box: Bbox, others: Sequence[Bbox]) -> int:
