@@ -1,9 +1,11 @@
 """What a figure draws, read back from the drawing and compared with its table."""
 
 import matplotlib.colors as colours
+import matplotlib.transforms as transforms
 import numpy as np
 import pytest
 import synthetic
+from matplotlib.text import Text
 
 from moebench.figures import base, overlay, smoothing, style, surfaces
 from moebench.figures.frontier import Frontier, measured, vertices
@@ -75,6 +77,19 @@ def test_frontier_names_overlap_neither_each_other_nor_markers(tables):
     boxes = [text.get_window_extent() for text in axes.texts]
     assert len(boxes) == len(tables["summary"])
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_frontier_names_cross_no_interval_where_there_is_room(tables):
+    axes = base.render(Frontier(), tables).axes[0]
+    through = [
+        transforms.Bbox(axes.transData.transform(np.column_stack(line.get_data())))
+        for line in axes.lines
+        if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"
+    ]
+    assert len(through) == 2 * len(tables["summary"])
+    for text in axes.texts:
+        box = Text.get_window_extent(text)  # without the line to its point
+        assert not any(box.overlaps(line) for line in through), text
 
 
 def test_frontier_leaves_out_and_names_what_was_not_measured(tables):
