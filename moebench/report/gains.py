@@ -21,9 +21,9 @@ from moebench.figures.notes import join
 from moebench.report import arms
 
 SAID = {
-    FASTER: "{} certainly reached it sooner",
-    TIE: "{} not told from it in time",
-    SLOWER: "{} certainly reached it later",
+    FASTER: "{} certainly came down to it sooner",
+    TIE: "{} neither sooner nor later for sure",
+    SLOWER: "{} certainly came down to it later",
     NOT_REACHED: "{} had not come down to it by the last step in every seed",
     BEFORE_FIRST: "{} had come down to it before the first score",
     NO_CURVE: "{} had later tokens in view when scored on the way, and are not compared",

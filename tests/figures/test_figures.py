@@ -88,6 +88,7 @@ def test_frontier_names_cross_no_interval_where_there_is_room(tables):
     ]
     assert len(through) == 2 * len(tables["summary"])
     for text in axes.texts:
+        text.get_window_extent()  # finds the place
         box = Text.get_window_extent(text)  # without the line to its point
         assert not any(box.overlaps(line) for line in through), text
 

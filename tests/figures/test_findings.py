@@ -192,7 +192,7 @@ def test_without_a_dense_network_there_is_no_volume_and_it_is_said():
 
 def test_speed_ups_are_counted_by_outcome_and_bounds_are_no_numbers(text):
     assert "Matched by FLOPs, counted in tokens, of 5 routed arms" in text
-    assert "2 certainly reached it sooner, 1 not told from it" in text
+    assert "2 certainly came down to it sooner, 1 neither sooner nor later" in text
     assert "The largest speed-up is that of softmax top-k CF 1.25, 1.400 (1.300 to 1.500)." in text
     table = synthetic.speed_up()
     missed = table[table["outcome"] == "not reached"]
