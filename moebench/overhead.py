@@ -8,7 +8,7 @@ end of one and the start of the next is what the workflow engine takes.
 import base64
 import json
 import sys
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -68,7 +68,7 @@ def summary(jobs: Sequence[Done]) -> str:
     path = critical_path(jobs)
     wall_s = path[-1].end_s - path[0].start_s
     compute_s = sum(job.compute_s for job in path)
-    spent = Counter[str]()
+    spent: dict[str, float] = defaultdict(float)
     for job in path:
         spent[job.rule] += job.compute_s
     lines = [
@@ -79,7 +79,7 @@ def summary(jobs: Sequence[Done]) -> str:
         "on the critical path, and the longest that was waited before one of its jobs:",
     ]
     waited = {job: job.start_s - before.end_s for before, job in pairwise(path)}
-    for rule, taken_s in spent.most_common():
+    for rule, taken_s in sorted(spent.items(), key=lambda each: -each[1]):
         gap_s = max((gap_s for job, gap_s in waited.items() if job.rule == rule), default=0.0)
         lines.append(f"  {rule:28}{taken_s:8.1f} s {gap_s:6.1f} s")
     return "\n".join(lines)
