@@ -1,6 +1,9 @@
 """Where names stand beside points, read back from the drawing."""
 
+import itertools
+
 import matplotlib.transforms as transforms
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -57,22 +60,46 @@ def test_a_name_without_a_free_place_is_left_out(axes):
     assert not axes.texts
 
 
-def test_the_line_to_a_name_strikes_no_other_name_through(axes):
-    """The first name must move aside, and so must the second, whose line would cross it."""
-    labels = [
-        Label("a point in a crowd", "black", 0.50, 0.50, ys=(0.3, 0.7), xs=(0.35, 0.65)),
-        Label("another of the crowd", "black", 0.53, 0.47, ys=(0.2, 0.8), xs=(0.3, 0.7)),
-        Label("a third of the crowd", "black", 0.47, 0.44, ys=(0.25, 0.75), xs=(0.28, 0.6)),
+CROWDS = pytest.mark.parametrize("seed", [6, 8, 9, 11, 12])
+
+
+def crowd(seed):
+    """Points with intervals both ways, near enough for names to be in each other's way."""
+    points = 0.3 + 0.4 * np.random.default_rng(seed).random((5, 2))
+    return [
+        Label(f"point {n} of a crowd", "black", x, y, (x - 0.12, x + 0.12), (y - 0.12, y + 0.12))
+        for n, (x, y) in enumerate(points)
     ]
-    assert len(place(axes, labels)) == 3
+
+
+@CROWDS
+def test_the_line_to_a_name_strikes_no_other_name_through(axes, seed):
+    labels = crowd(seed)
+    assert len(place(axes, labels)) == len(labels)
     found = boxes(axes)
     for text, label in zip(axes.texts, labels, strict=True):
-        if text.arrow_patch is not None:
-            px, py = axes.transData.transform((label.x, label.y))
-            own = found[label.text]
-            x, y = (own.x0 + own.x1) / 2, (own.y0 + own.y1) / 2
-            for share in (0.2, 0.4, 0.6, 0.8):
-                dot = px + share * (x - px), py + share * (y - py)
-                assert not any(
-                    box.contains(*dot) for name, box in found.items() if name != label.text
-                )
+        if text.arrow_patch is None:
+            continue
+        start, own = axes.transData.transform((label.x, label.y)), found.pop(label.text)
+        middle = np.array([own.x0 + own.x1, own.y0 + own.y1]) / 2
+        for share in np.linspace(0.1, 0.9, 17):
+            dot = start + share * (middle - start)
+            assert not any(box.contains(*dot) for box in found.values())
+        found[label.text] = own
+
+
+@CROWDS
+def test_names_in_a_crowd_hit_neither_markers_nor_each_other(axes, seed):
+    labels = crowd(seed)
+    place(axes, labels)
+    found = list(boxes(axes).values())
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(found, 2))
+    for label in labels:
+        px, py = axes.transData.transform((label.x, label.y))
+        assert not any(box.contains(px, py) for box in found)
+
+
+def test_a_name_does_not_cover_the_marker_beside_its_point(axes):
+    place(axes, [Label("near", "black", 0.4, 0.5), Label("beside", "black", 0.45, 0.5)])
+    px, py = axes.transData.transform((0.45, 0.5))
+    assert not boxes(axes)["near"].contains(px, py)
