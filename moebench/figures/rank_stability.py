@@ -15,14 +15,14 @@ RANKS_IN = 3.6  # height of the upper panel
 PAIR_IN = 0.27  # height of a line of the lower one
 EDGES_IN = (0.35, 0.85, 1.15)  # above, between and below the panels
 DODGE = 0.11  # of a condition's width, between two routers
-NOTHING = "Nothing to compare: fewer than two conditions rank two causal routers."
+NOTHING = "Nothing to compare: fewer than two conditions rank two routers."
 
 
 class RankStability(Figure):
     """Above, a line per router from condition to condition; below, a line per pair of them."""
 
     columns = {
-        "ranks": ("condition", "router", "rank", "rank_low", "rank_high", "p_best"),
+        "ranks": ("condition", "router", "causality", "rank", "rank_low", "rank_high", "p_best"),
         "rank_stability": (
             "condition_a",
             "condition_b",
@@ -52,11 +52,7 @@ class RankStability(Figure):
         lower = canvas.add_axes((0.385, EDGES_IN[2] / height_in, 0.595, pairs_in / height_in))
         _draw_ranks(upper, ranks)
         _draw_pairs(lower, stability)
-        canvas.legend(
-            handles=[_handle(router) for router in style.order(ranks["router"])],
-            loc="upper left",
-            bbox_to_anchor=(0.785, top),
-        )
+        canvas.legend(handles=_handles(ranks), loc="upper left", bbox_to_anchor=(0.785, top))
         write_below(canvas, _note(ranks))
         return canvas
 
@@ -65,7 +61,10 @@ class RankStability(Figure):
         stability = tables["rank_stability"]
         if stability.empty:
             return NOTHING
-        text = ["Rank of each causal router by held-out loss in each condition, 1 the best."]
+        text = [
+            "Rank of each router by held-out loss without later tokens in each condition, 1 the "
+            "best."
+        ]
         known = stability.dropna(subset=["kendall_tau"])
         if len(known):
             least = rows(known.sort_values("kendall_tau", kind="stable"))[0]
@@ -120,8 +119,13 @@ def _draw_pairs(axes: Axes, stability: pd.DataFrame) -> None:
     axes.set_xlabel("Kendall's tau  (1: the same order, 0: unrelated, −1: the reverse)")
 
 
-def _handle(router: str) -> Line2D:
-    return Line2D([], [], ls="", ms=8, label=style.label(router), **style.point(router))
+def _handles(ranks: pd.DataFrame) -> list[Line2D]:
+    causality = dict(zip(ranks["router"], ranks["causality"], strict=True))
+    names = {router: style.causal_label(router, causality[router]) for router in causality}
+    return [
+        Line2D([], [], ls="", ms=8, label=names[router].replace(", ", ",\n"), **style.point(router))
+        for router in style.order(names)
+    ]
 
 
 def _note(ranks: pd.DataFrame) -> list[str]:
