@@ -9,7 +9,7 @@ from moebench.figures.notes import join
 from moebench.figures.repairs import LONG
 from moebench.report import rst
 
-SPEED_FELT = 1.2  # a smaller factor is the clock's own noise: cells are not timed in turns
+SPEED_FELT = 1.2  # a smaller factor is not worth a sentence, nor always told from the clock's noise
 
 
 def page(table: pd.DataFrame) -> list[str]:
