@@ -34,10 +34,12 @@ def table(num_seeds=3):
                 "tokens_per_s_high": rate * 1.1,
                 "nll_change_nats": change, "nll_change_nats_low": change - 0.05,
                 "nll_change_nats_high": change + 0.05,
-                "speed_ratio": {1: 0.05, 2: 4.0}.get(stage, 1.1),
+                "speed_ratio": {1: 0.05, 2: 4.0}.get(stage, 1.0),
             }
         )  # fmt: skip
     found = pd.DataFrame(rows)
+    found["speed_ratio_low"] = found["speed_ratio"] * 0.99
+    found["speed_ratio_high"] = found["speed_ratio"] * 1.01
     found["rank"] = found.groupby("stage")["val_nll_nats"].rank().astype(int)
     return found.assign(rank_low=found["rank"], rank_high=found["rank"])
 
@@ -87,6 +89,24 @@ def test_a_repair_is_told_with_what_it_moves_and_nothing_else():
     assert f"{repairs.LONG['windows']} moves nothing that the seeds can tell." in page
     assert page.count("moves nothing") == len(REPAIRS) - 3
     assert "certain is top-1 (rank 1), hash (rank 2) and expert choice (rank 3)" in page
+
+
+@pytest.mark.parametrize(
+    ("ratio", "low", "high", "is_told"),
+    [
+        (0.9, 0.88, 0.92, True),
+        (1.1, 1.05, 1.15, True),
+        (0.9, 0.7, 1.1, False),  # not told from none
+        (0.98, 0.97, 0.99, False),  # sure, and too little to matter
+    ],
+)
+def test_the_rate_of_a_single_router_is_told_where_it_surely_changes(ratio, low, high, is_told):
+    data = table()
+    here = (data["repair"] == "gates") & (data["router"] == "top1")
+    data.loc[here, ["speed_ratio", "speed_ratio_low", "speed_ratio_high"]] = [ratio, low, high]
+    page = text(report.page(data))
+    told = f"changes the rate of top-1 by a factor of {ratio:.2f} ({low:.2f} to {high:.2f})"
+    assert (told in page) == is_told
 
 
 def test_without_intervals_nothing_is_said_to_move_and_nothing_breaks():
