@@ -175,6 +175,21 @@ LOADS = pa.DataFrameSchema(
     name="load of every expert over training",
 )
 
+
+def judged(unit: str = "") -> Columns:
+    """What tests say of a pair of arms; ``unit`` ends the names of what has one."""
+    return {
+        "p_value": real(0, 1, nullable=True),
+        "p_value_holm": real(0, 1, nullable=True),
+        "verdict": pa.Column(str, pa.Check.isin(VERDICTS), nullable=True),
+        f"margin{unit}": positive(),
+        "p_value_equivalence": real(0, 1, nullable=True),
+        "p_value_equivalence_holm": real(0, 1, nullable=True),
+        f"minimum_detectable{unit}": real(0, nullable=True),
+        "conclusion": pa.Column(str, pa.Check.isin(CONCLUSIONS), nullable=True),
+    }
+
+
 CONTRASTS = pa.DataFrameSchema(
     {
         "factor": text(),
@@ -192,14 +207,7 @@ CONTRASTS = pa.DataFrameSchema(
         "val_nll_difference_nats": real(),
         **interval("val_nll_difference_nats", low=-np.inf),
         "family": text(),
-        "p_value": real(0, 1, nullable=True),
-        "p_value_holm": real(0, 1, nullable=True),
-        "verdict": pa.Column(str, pa.Check.isin(VERDICTS), nullable=True),
-        "margin_nats": positive(),
-        "p_value_equivalence": real(0, 1, nullable=True),
-        "p_value_equivalence_holm": real(0, 1, nullable=True),
-        "minimum_detectable_nats": real(0, nullable=True),
-        "conclusion": pa.Column(str, pa.Check.isin(CONCLUSIONS), nullable=True),
+        **judged("_nats"),
         **interval("val_nll_difference_nats_text", low=-np.inf),
     },
     checks=[_encloses("val_nll_difference_nats")],

@@ -1,6 +1,5 @@
 """The waterfall: train and score each router after each repair; one row a cell."""
 
-import random
 import statistics
 import time
 from collections.abc import Sequence
@@ -8,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch.nn import functional
-from tqdm import tqdm
 
 from moebench import machine, provenance
 from moebench.analysis.rates import perplexity, tokens_per_s
@@ -18,6 +16,7 @@ from moebench.lm.data import Batch, Tokens
 from moebench.lm.evaluate import Values
 from moebench.lm.timing import timed_step
 from moebench.lm.trainer import Trainer
+from moebench.lm.turns import in_turn
 from moebench.records import Row
 from moebench.routers.base import Causality
 from moebench.setting import Setting, prepare
@@ -85,22 +84,16 @@ def train_in_turn(
 ) -> dict[str, Trained]:
     """The models of cells by their identity: one model for all cells of the same training.
 
-    Each makes a step in turn, in an order drawn anew, and every step is clocked: a drift of the
-    machine meets all alike.
+    They make their steps in turn, and every step is clocked.
     """
     models = {
         identity: Trained(_begun(cell, tokens, setting))
         for identity, cell in {identity_of(each): each for each in cells}.items()
     }
-    order = random.Random(0)
-    run = cells[0].run
-    for step in tqdm(
-        range(1, run.training.num_steps + 1),
-        desc=f"waterfall, seed {run.seed}, {len(models)} models in turn",
-        unit="step", mininterval=5, ascii=True, ncols=90,
-    ):  # fmt: skip
-        for each in order.sample(list(models.values()), len(models)):
-            each.step_s.append(timed_step(each.trainer, tokens, step)["train_time_s"])
+    run, each = cells[0].run, list(models.values())
+    for step, index in in_turn(len(each), run.training.num_steps, f"waterfall, seed {run.seed}"):
+        one = each[index]
+        one.step_s.append(timed_step(one.trainer, tokens, step)["train_time_s"])
     return models
 
 

@@ -67,10 +67,11 @@ def is_ladder(shapes: pd.DataFrame) -> bool:
 
 
 def _steps(shapes: pd.DataFrame) -> Iterator[Step]:
-    for one, other in itertools.combinations(shapes.index, 2):
-        differing = [name for name in SHAPE if shapes.loc[one, name] != shapes.loc[other, name]]
+    known = {str(size): shape for size, shape in shapes[list(SHAPE)].to_dict("index").items()}
+    for one, other in itertools.combinations(known, 2):
+        differing = [name for name in SHAPE if known[one][name] != known[other][name]]
         if len(differing) == 1:
             [factor] = differing
-            smaller, larger = sorted((one, other), key=lambda size: int(shapes.loc[size, factor]))
-            values = (int(shapes.loc[size, factor]) for size in (smaller, larger))
-            yield Step(factor, str(smaller), str(larger), *values)
+            smaller, larger = sorted((one, other), key=lambda size: known[size][factor])
+            values = (int(known[size][factor]) for size in (smaller, larger))
+            yield Step(factor, smaller, larger, *values)
