@@ -58,7 +58,7 @@ class Gates(ArmFigure):
         for axes in panels.flat[len(routers) :]:
             axes.set_axis_off()
         for axes in panels[:, 0]:
-            axes.set_ylabel("perplexity, without\nlater tokens")
+            axes.set_ylabel("perplexity")
         canvas.supxlabel("training speed in tokens/s", y=0.75 / height_in, size=12)
         canvas.legend(
             handles=[_handle(gate) for gate in _order(routed)],
@@ -74,10 +74,7 @@ class Gates(ArmFigure):
         routed = _routed(tables["summary"])
         if routed.empty:
             return NOTHING
-        text = [
-            "Held-out perplexity without later tokens against training speed, for each gate of "
-            "each router."
-        ]
+        text = ["Held-out perplexity against training speed, for each gate of each router."]
         for router in style.order(routed["router"]):
             mine = routed[routed["router"] == router].dropna(subset=["val_ppl_causal"])
             if len(mine):
@@ -123,7 +120,10 @@ def _handle(gate: str) -> Line2D:
 
 
 def _note(routed: pd.DataFrame) -> list[str]:
-    notes = ["Lines through markers are 95 % intervals; a thin line joins the gates of a router."]
+    notes = [
+        "Perplexity is without later tokens. Lines through markers are 95 % intervals; a thin line "
+        "joins the gates of a router."
+    ]
     absent = routed[routed[["val_ppl_causal", "train_tokens_per_s"]].isna().any(axis=1)]
     if len(absent):
         names = [style.cell(each.router, each.capacity_factor, each.gate) for each in rows(absent)]

@@ -43,7 +43,7 @@ class LoadVsPpl(ArmFigure):
             _panel(axes, summary, quantity)
             axes.set_title(title)
             axes.set_xlabel("load CV over experts  (0 is even)")
-        left.set_ylabel("← better   validation perplexity, without later tokens")
+        left.set_ylabel("← better   perplexity, without later tokens")
         canvas.legend(
             handles=router_handles(summary),
             loc="upper center",

@@ -1,5 +1,7 @@
 """Verdicts on this run: intervals decide, and nothing is supported for want of data."""
 
+import ast
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import yaml
 
 from moebench.analysis.claims import entries, known_tables, language, readings
 from moebench.analysis.claims.evaluate import judge
+from moebench.analysis.claims.later_tokens import in_view
 from moebench.analysis.claims.ledger import ledger
 from moebench.analysis.claims.schemas import CLAIMS
 from moebench.analysis.claims.smallest import smallest_effect
@@ -204,6 +207,12 @@ def test_where_later_tokens_change_nothing_or_were_asked_for_nothing_stands_besi
     table = ledger(entries.read(a_file(tmp_path, here=here)), PRINTED, looking_ahead(), drawn=[])
     assert table.loc[1, "verdict"] == "supported"
     assert table["later_tokens_verdict"].isna().all()
+
+
+def test_a_predicate_stays_as_it_is_when_its_scores_are_replaced():
+    given = language.predicate("lowest(val_ppl_causal, router == 'softk')")
+    assert ast.unparse(in_view(given)) == "lowest(val_ppl, router == 'softk')"
+    assert ast.unparse(given) == "lowest(val_ppl_causal, router == 'softk')"
 
 
 def test_a_table_without_scores_of_whole_texts_has_a_verdict_all_the_same(tmp_path):

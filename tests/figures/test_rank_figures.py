@@ -111,7 +111,7 @@ def test_who_looks_at_later_tokens_takes_part_without_them_and_is_marked_so():
     tables["ranks"].loc[hash_too, "causality"] = "non-causal"
     [legend] = base.render(RankStability(), tables).legends
     names = [text.get_text() for text in legend.get_texts()]
-    assert names == ["hash,\nwithout later tokens", "softmax top-k", "top-1"]
+    assert names == ["hash, without\nlater tokens", "softmax top-k", "top-1"]
     page = "\n".join(rank_stability.page(tables["rank_stability"], tables["ranks"]))
     assert "hash looks at later tokens; it is ranked by what it reaches without them." in page
     assert page.count("looks at later tokens") == 1
