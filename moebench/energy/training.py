@@ -88,7 +88,7 @@ class Trainer:
 
     def _balance(self, x_BD: torch.Tensor) -> torch.Tensor:
         """What an uneven load adds to the loss; nothing in a dense network."""
-        if not isinstance(self.network, Mixture) or self.learning.balance_coef == 0:
+        if not isinstance(self.network, Mixture):
             return x_BD.new_zeros(())
         return self.learning.balance_coef * self.network.balance_loss(x_BD)
 

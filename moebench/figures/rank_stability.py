@@ -16,7 +16,7 @@ from moebench.figures.notes import write_below
 RANKS_IN = 3.6  # height of the upper panel
 PAIR_IN = 0.27  # height of a line of the lower one
 EDGES_IN = (0.35, 0.85, 1.15)  # above, between and below the panels
-TICK_CHARACTERS, PAIR_CHARACTERS, LEGEND_CHARACTERS = 13, 42, 18  # before a name is broken
+TICK_CHARACTERS, PAIR_CHARACTERS, LEGEND_CHARACTERS = 13, 46, 18  # before a name is broken
 DODGE = 0.11  # of a condition's width, between two routers
 NOTHING = "Nothing to compare: fewer than two conditions rank two routers."
 
