@@ -10,7 +10,7 @@ from moebench.analysis.load import load_cv
 from moebench.energy import workload
 from moebench.energy.loaded import is_emulated, precision
 from moebench.energy.networks import seeded
-from moebench.energy.training import Trainer, score
+from moebench.energy.training import Trainer, load, score
 from moebench.spec import LearningSpec, ShapeSpec
 
 SHAPE = ShapeSpec(num_experts=4, width=32, num_layers=2, top_k=2)
@@ -103,6 +103,17 @@ def test_the_balance_loss_evens_the_load_and_is_left_out_where_its_factor_is_zer
     torch.testing.assert_close(model.balance_loss(heldout.x_ND), 4 * (share_E * prob_E).sum())
     epochs, _, _ = train("dense_active")
     assert {epoch.heldout_load_E for epoch in epochs} == {None}
+
+
+def test_an_expert_that_nobody_chooses_has_a_load_of_nothing():
+    _, heldout = workload.train_and_heldout(SHORT, 0)
+    model = seeded("moe", SHAPE, 0)
+    with torch.no_grad():
+        model.gate.bias[-1] = -1e9
+    load_E = load(model, heldout)
+    assert len(load_E) == 4
+    assert load_E[-1] == 0
+    assert sum(load_E) == 300 * 2
 
 
 def test_without_a_balance_loss_a_mixture_learns_by_adam_on_cross_entropy_as_published():
