@@ -66,6 +66,9 @@ def measure(
     speed_AD = table["train_tokens"].to_numpy()[:, None] / time_AD
     _add_quality(table, nll, "val_nll_nats", "val_ppl")
     _add_quality(table, causal_nll, "val_nll_causal_nats", "val_ppl_causal")
+    # Both are of the same bytes, so that bits go with nats.
+    lost = table["val_nll_causal_nats"] / table["val_nll_nats"]
+    table["val_bits_per_byte_causal"] = lost * table["val_bits_per_byte"]
     _add_interval(table, "train_tokens_per_s", statistics.draws_interval(speed_AD))
     return Arms(table, nll_AD, speed_AD, gate.may_be_ranked(table).to_numpy())
 

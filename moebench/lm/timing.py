@@ -1,30 +1,24 @@
 """Speed of training steps: every arm in one process, taking turns, with the machine to itself."""
 
-import gc
-import random
 import time
-from collections.abc import Callable, Sequence
-
-from tqdm import tqdm
+from collections.abc import Sequence
 
 from moebench import machine
 from moebench.analysis.rates import tokens_per_s
-from moebench.lm.data import Batch, Tokens
+from moebench.lm.data import Tokens
 from moebench.lm.evaluate import Values
 from moebench.lm.trainer import Trainer
+from moebench.lm.turns import Clock, clocked_step, in_turn
 from moebench.records import Row
-from moebench.setting import Setting, prepare
+from moebench.setting import prepare
 from moebench.spec import RunSpec, TimingSpec
-
-Clock = Callable[[], float]
 
 
 def time_arms(specs: Sequence[RunSpec], tokens: Tokens, timing: TimingSpec, code: str) -> list[Row]:
     """Measure the training steps of all arms in turn, on equal batches; one row a step.
 
-    A round takes one step of every arm, in an order drawn anew, so that a drift of the machine
-    meets all arms alike. The first rounds warm up and leave no row. Nothing is scored meanwhile.
-    Raises MachineError for more threads than cores.
+    A round takes one step of every arm. The first rounds warm up and leave no row. Nothing is
+    scored meanwhile. Raises MachineError for more threads than cores.
     """
     machine.check_threads(timing.threads, "timing.threads")
     with machine.exclusive():
@@ -36,56 +30,23 @@ def time_arms(specs: Sequence[RunSpec], tokens: Tokens, timing: TimingSpec, code
         ]
         facts = [setting.facts(code, **tokens.digests()) for setting in settings]
         rows = []
-        order = random.Random(0)
-        gc.collect()
-        gc.disable()
-        for turn in tqdm(
-            range(timing.warmup_steps + timing.num_steps),
-            desc=f"timing {len(arms)} arms in turn",
-            unit="round",
-            mininterval=5,
-            ascii=True,
-            ncols=90,
-        ):
-            for index in order.sample(range(len(arms)), len(arms)):
-                values = timed_step(arms[index], tokens, turn + 1)
-                if turn >= timing.warmup_steps:
-                    values["round"] = turn - timing.warmup_steps
-                    rows.append(_row(specs[index], facts[index], values))
-        gc.enable()
+        num_rounds = timing.warmup_steps + timing.num_steps
+        for turn, index in in_turn(len(arms), num_rounds, "timing arms"):
+            values = timed_step(arms[index], tokens, turn)
+            if turn > timing.warmup_steps:
+                values["round"] = turn - timing.warmup_steps - 1
+                rows.append(_row(specs[index], facts[index], values))
     return rows
 
 
 def timed_step(arm: Trainer, tokens: Tokens, step: int, clock: Clock = time.perf_counter) -> Values:
-    """One training step, its parts clocked apart; the batch is made before the clock starts."""
+    """One training step, its parts clocked apart, and the rate of the whole."""
     training = arm.training
     batch = tokens.training_batch(arm.seed, step, training.batch_size, training.seq_len)
-    arm.begin(step)
-    start_s = _now(arm.setting, clock)
-    loss = arm.forward(batch)
-    forward_end_s = _now(arm.setting, clock)
-    arm.backward(loss)
-    backward_end_s = _now(arm.setting, clock)
-    arm.update()
-    end_s = _now(arm.setting, clock)
-    num_tokens = _num_tokens(batch)
-    return {
-        "forward_s": forward_end_s - start_s,
-        "backward_s": backward_end_s - forward_end_s,
-        "optimiser_s": end_s - backward_end_s,
-        "train_time_s": end_s - start_s,
-        "train_tokens": num_tokens,
-        "train_tokens_per_s": tokens_per_s(num_tokens, end_s - start_s),
-    }
-
-
-def _now(setting: Setting, clock: Clock) -> float:
-    setting.synchronise()
-    return clock()
-
-
-def _num_tokens(batch: Batch) -> int:
-    return batch[1].numel()
+    parts = clocked_step(arm, batch, step, clock)
+    num_tokens = batch[1].numel()
+    rate = tokens_per_s(num_tokens, parts["train_time_s"])
+    return parts | {"train_tokens": num_tokens, "train_tokens_per_s": rate}
 
 
 def _row(spec: RunSpec, facts: Values, values: Values) -> Row:

@@ -14,7 +14,7 @@ COLUMNS = {  # of the table of arms: heading, column, format
     "from": ("val_ppl_causal_low", "{:.3f}"),
     "to": ("val_ppl_causal_high", "{:.3f}"),
     "with later tokens": ("val_ppl", "{:.3f}"),
-    "bits per byte": ("val_bits_per_byte", "{:.3f}"),
+    "bits per byte": ("val_bits_per_byte_causal", "{:.3f}"),
     "tokens/s": ("train_tokens_per_s", "{:,.0f}"),
     "active parameters": ("num_active_params", "{:,.0f}"),
     "dropped": ("drop_rate", "{:.1%}"),

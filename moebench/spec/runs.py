@@ -97,8 +97,8 @@ class ModelSpec(Spec):
         return self.ffn_mult * self.dim // self.expert_granularity
 
 
-class TrainingSpec(Spec):
-    """How a model is trained. The same for every router, so that only the router differs."""
+class TextTrainingSpec(Spec):
+    """How a model learns the next token of windows of text."""
 
     seq_len: int = Field(
         128, ge=2, description="length of a window", json_schema_extra=unit("tokens")
@@ -122,12 +122,6 @@ class TrainingSpec(Spec):
     weight_decay: float = Field(0.1, ge=0, description="AdamW's decay of matrices")
     grad_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     balance_coef: float = Field(0.01, ge=0, description="factor of the balance loss")
-    balance_scope: Literal["batch", "sequence"] = Field(
-        "batch",
-        description="over which tokens a load is balanced: all of a step, or each window alone; "
-        "for routers with Switch's balance loss",
-    )
-    z_coef: float = Field(0.001, ge=0, description="factor of the router z-loss")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="autocast type; auto: bfloat16 on a GPU, on a CPU the faster of the two"
     )
@@ -136,7 +130,7 @@ class TrainingSpec(Spec):
     )
     threads: int = Field(1, ge=1, description="CPU threads of one training job")
     eval_every: int = Field(
-        75,
+        100,
         ge=1,
         description="interval between scorings of the held-out text",
         json_schema_extra=unit("steps"),
@@ -146,12 +140,23 @@ class TrainingSpec(Spec):
     )
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "TrainingSpec":
+    def _fits_together(self) -> "TextTrainingSpec":
         if self.warmup_steps >= self.num_steps:
             raise ValueError(
                 f"warmup_steps={self.warmup_steps} must be less than num_steps={self.num_steps}"
             )
         return self
+
+
+class TrainingSpec(TextTrainingSpec):
+    """How a model is trained. The same for every router, so that only the router differs."""
+
+    balance_scope: Literal["batch", "sequence"] = Field(
+        "batch",
+        description="over which tokens a load is balanced: all of a step, or each window alone; "
+        "for routers with Switch's balance loss",
+    )
+    z_coef: float = Field(0.001, ge=0, description="factor of the router z-loss")
 
 
 class RunSpec(Spec):

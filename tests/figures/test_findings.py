@@ -129,6 +129,10 @@ def test_drops_are_those_of_the_table(text):
 def test_the_table_of_arms_has_a_row_per_arm_and_a_dash_for_nothing():
     text = findings.arms_table(synthetic.summary())
     assert text.count("   * -") == 1 + 12
+    lowest = synthetic.summary()["val_bits_per_byte_causal"].min()
+    assert f"{lowest:.3f}" in text
+    with_later_tokens = synthetic.summary()["val_bits_per_byte"].min()
+    assert f"{with_later_tokens:.3f}" not in text
     assert "0.0%" in text
     assert "nan" not in text
 
