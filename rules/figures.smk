@@ -45,6 +45,7 @@ rule write_findings:
         contrasts="results/tables/{experiment}_contrasts.csv",
         hypervolume="results/tables/{experiment}_hypervolume.csv",
         speed_up="results/tables/{experiment}_speed_up.csv",
+        curves="results/tables/{experiment}_curves.csv",
         tokens=lambda w: tokens_of(w.experiment)["facts"],
         comparison=lambda w: (
             f"results/tables/{w.experiment}_published.csv"

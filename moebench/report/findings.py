@@ -25,6 +25,7 @@ COLUMNS = {  # of the table of arms: heading, column, format
 }
 
 
+SETTLED_NATS = 0.005  # a loss that moves by less is at its end: half a per cent of the perplexity
 # How a router that looks at later tokens is scored without them.
 MODES = {"threshold": "an expert takes whoever is as good as those it took on training text"}
 
@@ -36,8 +37,8 @@ def page(
 ) -> list[str]:
     """Parts of the page on one experiment.
 
-    ``tables`` are summary, contrasts, hypervolume, speed_up, and comparison with published numbers
-    if there is any.
+    ``tables`` are summary, contrasts, curves, hypervolume, speed_up, and comparison with published
+    numbers if there is any.
     """
     summary, contrasts = tables["summary"], tables["contrasts"]
     comparison = tables.get("comparison")
@@ -50,6 +51,7 @@ def page(
         *gains.speed_up(tables["speed_up"]),
         *balance(summary),
         *against_bigram(summary, tokens),
+        *at_the_end(tables["curves"]),
     ]
     parts = [
         rst.heading(f"Experiment {experiment}", 1),
@@ -177,6 +179,24 @@ def against_bigram(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str
     return [
         f"A bigram model has perplexity {bigram:.3f} on the same held-out text; {len(below)} of "
         f"{len(summary)} arms are below."
+    ]
+
+
+def at_the_end(curves: pd.DataFrame) -> list[str]:
+    """How far the held-out loss still fell between the last two scorings, over all runs."""
+    losses = curves[curves["quantity"] == "val_nll_nats"].groupby("step")["value"].mean()
+    if len(losses) < 2:
+        return []
+    (before, after), (earlier, later) = losses.index[-2:], losses.iloc[-2:]
+    fall = earlier - later
+    told = (
+        "longer training would lower it further, and may change the order"
+        if fall > SETTLED_NATS
+        else "longer training would change little"
+    )
+    return [
+        f"Between steps {before} and {after} the held-out loss moved by {-fall:+.3f} nats in the "
+        f"mean over all runs: {told}."
     ]
 
 

@@ -14,6 +14,7 @@ def text():
     tables = {
         "summary": synthetic.summary(),
         "contrasts": synthetic.contrasts(),
+        "curves": synthetic.curves(),
         "hypervolume": synthetic.hypervolume(),
         "speed_up": synthetic.speed_up(),
         "comparison": synthetic.comparison(),
@@ -118,6 +119,19 @@ def test_the_bigram_model_is_beaten_by_as_many_arms_as_the_table_says(text):
 def test_the_published_order_stands_beside_the_measured_one(text):
     assert "published equal-weight top-k, softmax top-k; here softmax top-k, equal-weight" in text
     assert "compatible with 1 of 2 published ranks" in text
+
+
+def test_how_far_the_loss_still_fell_is_told(text):
+    curves = synthetic.curves()
+    losses = curves[curves["quantity"] == "val_nll_nats"]
+    fall = [losses.loc[losses["step"] == step, "value"].mean() for step in (225, 300)]
+    told = f"Between steps 225 and 300 the held-out loss moved by {fall[1] - fall[0]:+.3f} nats"
+    assert fall[1] < fall[0] - 0.005
+    assert told in text
+    assert "longer training would lower it further" in " ".join(text.split())
+    settled = curves.assign(value=2.0)
+    assert "would change little" in findings.at_the_end(settled)[0]
+    assert findings.at_the_end(curves[curves["step"] == 300]) == []
 
 
 def test_drops_are_those_of_the_table(text):
