@@ -1,5 +1,6 @@
 """Speed of training steps: every arm in one process, taking turns, with the machine to itself."""
 
+import contextlib
 import gc
 import random
 import time
@@ -11,7 +12,9 @@ from moebench import machine
 from moebench.analysis.rates import tokens_per_s
 from moebench.lm.data import Batch, Tokens
 from moebench.lm.evaluate import Values
+from moebench.lm.replicas import agreed
 from moebench.lm.trainer import Trainer
+from moebench.parallel.communicators.base import Alone, Communicator
 from moebench.records import Row
 from moebench.setting import Setting, prepare
 from moebench.spec import RunSpec, TimingSpec
@@ -19,22 +22,36 @@ from moebench.spec import RunSpec, TimingSpec
 Clock = Callable[[], float]
 
 
-def time_arms(specs: Sequence[RunSpec], tokens: Tokens, timing: TimingSpec, code: str) -> list[Row]:
+def time_arms(
+    specs: Sequence[RunSpec],
+    tokens: Tokens,
+    timing: TimingSpec,
+    code: str,
+    communicator: Communicator | None = None,
+) -> list[Row]:
     """Measure the training steps of all arms in turn, on equal batches; one row a step.
 
     A round takes one step of every arm, in an order drawn anew, so that a drift of the machine
     meets all arms alike. The first rounds warm up and leave no row. Nothing is scored meanwhile.
-    Raises MachineError for more threads than cores.
+    Raises MachineError for more threads than cores. With several ranks, all call this and take each
+    step together; the first one has the machine, and the rows.
     """
     machine.check_threads(timing.threads, "timing.threads")
-    with machine.exclusive():
+    ranks = communicator or Alone()
+    with machine.exclusive() if ranks.rank == 0 else contextlib.nullcontext():
+        ranks.wait_idle()
         settings = [
-            prepare(spec.training.device, spec.training.dtype, timing.threads) for spec in specs
+            agreed(prepare(spec.training.device, spec.training.dtype, timing.threads), ranks)
+            for spec in specs
         ]
         arms = [
-            Trainer(spec, tokens, setting) for spec, setting in zip(specs, settings, strict=True)
+            Trainer(spec, tokens, setting, ranks)
+            for spec, setting in zip(specs, settings, strict=True)
         ]
-        facts = [setting.facts(code, **tokens.digests()) for setting in settings]
+        facts = [
+            setting.facts(code, world_size=ranks.world_size, **tokens.digests())
+            for setting in settings
+        ]
         rows = []
         order = random.Random(0)
         gc.collect()
@@ -43,6 +60,7 @@ def time_arms(specs: Sequence[RunSpec], tokens: Tokens, timing: TimingSpec, code
             range(timing.warmup_steps + timing.num_steps),
             desc=f"timing {len(arms)} arms in turn",
             unit="round",
+            disable=ranks.rank > 0,
             mininterval=5,
             ascii=True,
             ncols=90,
@@ -53,14 +71,19 @@ def time_arms(specs: Sequence[RunSpec], tokens: Tokens, timing: TimingSpec, code
                     values["round"] = turn - timing.warmup_steps
                     rows.append(_row(specs[index], facts[index], values))
         gc.enable()
-    return rows
+    return rows if ranks.rank == 0 else []
 
 
 def timed_step(arm: Trainer, tokens: Tokens, step: int, clock: Clock = time.perf_counter) -> Values:
-    """One training step, its parts clocked apart; the batch is made before the clock starts."""
+    """One training step, its parts clocked apart; the batch is made before the clock starts.
+
+    Several ranks begin together. The times are those of the rank that took longest, the tokens
+    those of all of them, each counted once.
+    """
     training = arm.training
     batch = tokens.training_batch(arm.seed, step, training.batch_size, training.seq_len)
     arm.begin(step)
+    arm.replicas.communicator.barrier()
     start_s = _now(arm.setting, clock)
     loss = arm.forward(batch)
     forward_end_s = _now(arm.setting, clock)
@@ -68,14 +91,18 @@ def timed_step(arm: Trainer, tokens: Tokens, step: int, clock: Clock = time.perf
     backward_end_s = _now(arm.setting, clock)
     arm.update()
     end_s = _now(arm.setting, clock)
-    num_tokens = _num_tokens(batch)
-    return {
+    elapsed = {
+        "train_time_s": end_s - start_s,
         "forward_s": forward_end_s - start_s,
         "backward_s": backward_end_s - forward_end_s,
         "optimiser_s": end_s - backward_end_s,
-        "train_time_s": end_s - start_s,
+    }
+    slowest = arm.replicas.largest_first(list(elapsed.values()))
+    num_tokens = _num_tokens(batch)
+    return {
+        **dict(zip(elapsed, slowest, strict=True)),
         "train_tokens": num_tokens,
-        "train_tokens_per_s": tokens_per_s(num_tokens, end_s - start_s),
+        "train_tokens_per_s": tokens_per_s(num_tokens, slowest[0]),
     }
 
 

@@ -234,6 +234,7 @@ def _single_sequences(config: Config) -> list[Problem]:
     alone = (
         ("training", "batch_size", 1, "make it 2 or more"),
         ("model", "pool", "sequence", "make it batch"),
+        ("training", "routing_scope", "rank", "make it global"),
     )
     return [
         (
@@ -245,9 +246,16 @@ def _single_sequences(config: Config) -> list[Problem]:
         for swept in _sweep(experiment)
         for part, key, value, remedy in alone
         if _merged(config, name, part, swept)[key] == value
+        and (key != "routing_scope" or _windows_of_a_rank(config, name, swept) == 1)
         for router in experiment.routers
         if registry.flag("routers", router, "needs_batch")
     ]
+
+
+def _windows_of_a_rank(config: Config, name: str, swept: Swept) -> float:
+    training = _merged(config, name, "training", swept)
+    windows: float = training["batch_size"] / training["ranks"]
+    return windows
 
 
 def _misfits(config: Config, name: str, part: str, swept: Swept) -> list[Problem]:

@@ -134,7 +134,18 @@ class TrainingSpec(Spec):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: a GPU where there is one"
     )
-    threads: int = Field(1, ge=1, description="CPU threads of one training job")
+    threads: int = Field(1, ge=1, description="CPU threads of one rank")
+    ranks: int = Field(
+        1,
+        ge=1,
+        description="processes that train one model, each on its part of every step; must divide "
+        "batch_size, which is that of all ranks; on GPUs one each",
+    )
+    routing_scope: Literal["global", "rank"] = Field(
+        "global",
+        description="whose tokens a router, a full expert and a balance loss look at: those of all "
+        "ranks, so that losses do not depend on their number, or those of each rank alone",
+    )
     eval_every: int = Field(
         75,
         ge=1,
@@ -150,6 +161,11 @@ class TrainingSpec(Spec):
         if self.warmup_steps >= self.num_steps:
             raise ValueError(
                 f"warmup_steps={self.warmup_steps} must be less than num_steps={self.num_steps}"
+            )
+        if self.batch_size % self.ranks:
+            raise ValueError(
+                f"ranks={self.ranks} must divide batch_size={self.batch_size}, so that all ranks "
+                "get as many windows"
             )
         return self
 
