@@ -71,15 +71,16 @@ def train(
             is_to_end=is_to_end,
         )
     peak_bytes = int(trainer.replicas.largest_first([machine.peak_resident_bytes()])[0])
-    if ranks.rank > 0:
-        return []
-    outcome = progress.readings[-1][1] | _account(trainer, tokens, setting, peak_bytes)
-    outcome |= causal_scores(trainer.model, tokens, setting, outcome)
-    outcome["wall_s"] = progress.wall_s
-    progress.readings += [("saturation", values) for values in saturations(progress.asked)]
-    progress.readings.append(("final", outcome))
-    if final is not None:
-        weights.write(trainer.model, final)
+    with trainer.shards.whole():
+        if ranks.rank > 0:
+            return []
+        outcome = progress.readings[-1][1] | _account(trainer, tokens, setting, peak_bytes)
+        outcome |= causal_scores(trainer.model, tokens, setting, outcome)
+        outcome["wall_s"] = progress.wall_s
+        progress.readings += [("saturation", values) for values in saturations(progress.asked)]
+        progress.readings.append(("final", outcome))
+        if final is not None:
+            weights.write(trainer.model, final)
     checkpoint.unlink(missing_ok=True)
     return [
         Row(kind=kind, spec=spec.model_dump(), setting=facts, values=_scalars(kind, values))
@@ -101,7 +102,8 @@ def _run_steps(
     start = time.monotonic() - progress.wall_s
     replicas = trainer.replicas
     if progress.step == 0:
-        _sample(trainer, tokens, progress, step=0)
+        with trainer.shards.whole():
+            _sample(trainer, tokens, progress, step=0)
     for step in _shown(progress, trainer.model.spec, is_silent=replicas.rank > 0):
         rate = trainer.begin(step)
         loss = trainer.forward(
@@ -120,16 +122,23 @@ def _run_steps(
             # Tensors reach the host here, not in every step.
             progress.readings += [("train_step", _on_host(values)) for values in pending]
             pending.clear()
-        if is_scored and replicas.rank == 0:
-            values = score(trainer.model, tokens, trainer.setting, training.batch_size)
-            progress.readings.append(("validation", {"step": step} | values))
-            _sample(trainer, tokens, progress, step)
+        if is_scored:
+            _score(trainer, tokens, progress, step)
         progress.step, progress.wall_s = step, time.monotonic() - start
         if is_saved:
             save()
         if is_leaving:
             replicas.communicator.wait_idle()  # a rank that leaves ends the others, in mid-save too
             raise termination.stopped(step, training.num_steps)
+
+
+def _score(trainer: Trainer, tokens: Tokens, progress: Progress, step: int) -> None:
+    """Score the model on the first rank, which has all of it meanwhile."""
+    with trainer.shards.whole():
+        if trainer.replicas.rank == 0:
+            values = score(trainer.model, tokens, trainer.setting, trainer.training.batch_size)
+            progress.readings.append(("validation", {"step": step} | values))
+            _sample(trainer, tokens, progress, step)
 
 
 def _sample(trainer: Trainer, tokens: Tokens, progress: Progress, step: int) -> None:

@@ -16,6 +16,7 @@ from moebench.adamw import AdamW
 from moebench.lm.data import Batch, Tokens
 from moebench.lm.model import LanguageModel, single_or_wider
 from moebench.lm.replicas import Replicas
+from moebench.lm.shards import Shards
 from moebench.parallel.communicators.base import Alone, Communicator
 from moebench.setting import Setting
 from moebench.spec import RunSpec, TrainingSpec
@@ -51,6 +52,7 @@ class Trainer:
         self.model = LanguageModel(spec, tokens.vocab_size, tokens.token_count_V).to(setting.device)
         self.replicas = Replicas(communicator, spec.training.routing_scope)
         self.replicas.attach(self.model)
+        self.shards = Shards(self.model, communicator, spec.training.layout)
         self.optimiser = make_optimiser(self.model, spec.training)
 
     def begin(self, step: int) -> float:
@@ -81,11 +83,12 @@ class Trainer:
     def backward(self, loss: Loss) -> None:
         """Gradients of all parameters, on every rank those of the whole batch."""
         loss.total.backward()
-        self.replicas.average_gradients(self.model.parameters())
+        self.replicas.average_gradients(self.shards.shared)
+        self.shards.average_gradients()
 
     def update(self) -> Tensor:
         """Clip, step, let routers adapt, forget the gradients; returns the norm before clipping."""
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.grad_clip)
+        norm = self.shards.clip(self.training.grad_clip)
         self.optimiser.step()
         for layer in self.model.moe_layers():
             self.replicas.adapt(layer.router)
@@ -93,13 +96,15 @@ class Trainer:
         return norm
 
     def state(self) -> dict[str, Any]:
-        """All that a later process needs to go on from here."""
-        return {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
+        """All that a later process needs to go on from here; on the first rank, of all ranks."""
+        with self.shards.whole(self.optimiser):
+            return {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a ``state``."""
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        with self.shards.room(self.optimiser):
+            self.model.load_state_dict(state["model"])
+            self.optimiser.load_state_dict(state["optimiser"])
 
 
 def make_optimiser(model: nn.Module, training: TrainingSpec) -> AdamW:

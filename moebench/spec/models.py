@@ -185,6 +185,11 @@ class Config(Spec):
     seeds: Seeds = Field([0, 1, 2], description="one run of every arm for each")
     model: ModelSpec = Field(ModelSpec(), description="shared by all experiments")
     training: TrainingSpec = Field(TrainingSpec(), description="shared by all experiments")
+    keep_weights: bool = Field(
+        False,
+        description="keep the weights of all trained models; else those that no certificate and "
+        "no trace is made from are removed when all is done",
+    )
     launcher: str = Field(
         AUTO,
         description="command that starts the ranks of a training, with {ranks} where their number "

@@ -16,6 +16,7 @@ ROUTED_ONLY = (
     "model.dispatch",
     "model.num_shared_experts",
     "model.expert_granularity",
+    "training.layout",
 )
 
 
@@ -140,6 +141,11 @@ class TrainingSpec(Spec):
         ge=1,
         description="processes that train one model, each on its part of every step; must divide "
         "batch_size, which is that of all ranks; on GPUs one each",
+    )
+    layout: Literal["replicated", "expert"] = Field(
+        "replicated",
+        description="where experts are: all on every rank, or some on each, to which tokens are "
+        "sent; losses are the same",
     )
     routing_scope: Literal["global", "rank"] = Field(
         "global",

@@ -13,15 +13,22 @@ from tests.lm.texts import learnable_tokens
 from tests.specs import run_spec
 
 # Every way in which one token may weigh on another, and all that draws at random.
-ARMS = ("softk", "expert_choice", "noisy_topk", "loss_free", "dense")
+ARMS = {
+    "softk": "replicated",
+    "expert_choice": "expert",
+    "noisy_topk": "expert",
+    "loss_free": "replicated",
+    "dense": "replicated",
+}
 
 
 def specs(ranks):
     """What is trained, on so many ranks: with drops and dropout."""
-    for router in ARMS:
+    for router, layout in ARMS.items():
+        settings = {"num_steps": 20, "eval_every": 10, "balance_coef": 0.1}
         yield run_spec(
             router,
-            training={"ranks": ranks, "num_steps": 20, "eval_every": 10, "balance_coef": 0.1},
+            training=settings | {"ranks": ranks, "layout": layout},
             dropout=0.1,
             capacity_factor=0.75,
         )

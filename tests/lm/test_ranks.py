@@ -86,6 +86,7 @@ def token_files(folder):
 def job_in(folder, **training):
     folder.mkdir()
     settings = {"ranks": 2, "num_steps": 200, "eval_every": 100, "checkpoint_every": 10}
+    settings["layout"] = "expert"
     return TrainingJob(
         spec=run_spec("loss_free", dropout=0.1, training=settings | training),
         tokens=token_files(folder),

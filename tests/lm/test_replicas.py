@@ -39,21 +39,21 @@ def spec_of(router, ranks=1, *, options=None, training=None, **model):
     )
 
 
-def take_steps(spec, communicator=None):
+def take_steps(spec, communicator=None, num_windows=4):
     """Losses of each step, and the gradients and the state after the last one."""
     trainer = Trainer(spec, TOKENS, SETTING, communicator)
     trainer.model.double()
     losses = []
     for step in range(1, NUM_STEPS + 1):
         trainer.begin(step)
-        loss = trainer.forward(TOKENS.training_batch(0, step, 4, 16))
+        loss = trainer.forward(TOKENS.training_batch(0, step, num_windows, 16))
         trainer.backward(loss)
         gradients = {
             name: None if each.grad is None else each.grad.clone()
             for name, each in trainer.model.named_parameters()
         }
         losses.append([loss.task, trainer.update()])
-    return torch.tensor(losses), gradients, trainer.model.state_dict()
+    return torch.tensor(losses), gradients, trainer.state()["model"]
 
 
 @pytest.fixture
