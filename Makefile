@@ -71,7 +71,7 @@ lock: $(READY)  ## resolve every version anew
 	@$(RUN) python envs/generate.py
 
 clean:  ## remove results, but not the environment
-	rm -rf results .snakemake report.html
+	rm -rf results .snakemake .source_cache report.html
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

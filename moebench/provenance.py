@@ -1,20 +1,21 @@
 """Where a result came from: digests of code and files, versions, commit, machine."""
 
-import ast
 import hashlib
 import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from moebench import source
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = Path(__file__).parent.name
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+KEPT = ".source_cache"  # what is known of files by their content, below ROOT
 
 
 @cache  # as are the two below: a plan asks for the same code once per job
@@ -90,27 +91,9 @@ def _source(module: str) -> Path:
 @cache
 def _read(path: Path) -> tuple[tuple[str, ...], bytes]:
     """Modules of ours that a file imports, and the digest of its code without docstrings."""
-    tree = ast.parse(path.read_text())
-    imported = []
-    for node in (tree, *_statements(tree)):
-        if isinstance(node, ast.Import):
-            imported += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            assert node.level == 0, f"{path}: relative imports are not followed"
-            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False):
-            node.body = node.body[1:]
-    ours = (name for name in imported if name.split(".")[0] == PACKAGE)
-    code = hashlib.sha256(ast.dump(tree).encode()).digest()
-    return tuple(name for name in ours if exists(name)), code
-
-
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """Every statement below a node; expressions, which are most of a tree, are left out."""
-    for block in ("body", "orelse", "handlers", "finalbody", "cases"):
-        for statement in getattr(node, block, ()):
-            yield statement
-            yield from _statements(statement)
+    found = source.read(path, ROOT / KEPT)
+    ours = (name for name in found.imports if name.split(".")[0] == PACKAGE)
+    return tuple(name for name in ours if exists(name)), found.code.encode()
 
 
 def exists(module: str) -> bool:

@@ -1,5 +1,6 @@
 """The machine: who may have it, and how many threads it can measure."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -136,3 +137,48 @@ def test_without_a_driver_there_is_no_gpu(two_gpus, monkeypatch):
 
     monkeypatch.setattr(pynvml, "nvmlInit", refuse)
     assert machine.gpu_memory_bytes() is None
+
+
+@pytest.fixture
+def affinity(monkeypatch):
+    """Where this thread may run, of four cores."""
+    may = {"run on": {0, 1, 2, 3}}
+    monkeypatch.setattr(os, "sched_getaffinity", lambda who: may["run on"])
+    monkeypatch.setattr(
+        os, "sched_setaffinity", lambda who, cores: may.update({"run on": set(cores)})
+    )
+    return may
+
+
+@pytest.mark.parametrize(
+    ("num_ranks", "threads", "expected"),
+    [
+        (4, 1, [{0}, {1}, {2}, {3}]),
+        (8, 1, [{0}, {1}, {2}, {3}] * 2),
+        (2, 2, [{0, 1}, {2, 3}]),
+        (4, 2, [{0, 1}, {2, 3}] * 2),
+        (3, 1, [{0, 1, 2, 3}] * 3),
+    ],
+)
+def test_ranks_that_take_all_cores_or_share_them_stay_on_their_own(
+    affinity, num_ranks, threads, expected
+):
+    found = []
+    for rank in range(num_ranks):
+        with machine.pinned(rank, num_ranks, threads):
+            found.append(affinity["run on"])
+        assert affinity["run on"] == {0, 1, 2, 3}
+    assert found == expected
+
+
+def test_a_rank_that_fails_gives_its_cores_back(affinity):
+    with pytest.raises(ValueError, match="fails"), machine.pinned(1, 4, 1):
+        raise ValueError("fails")
+    assert affinity["run on"] == {0, 1, 2, 3}
+
+
+def test_a_rank_runs_where_it_is_put():
+    before = os.sched_getaffinity(0)
+    with machine.pinned(local_rank=1, world_size=len(before), threads=1):
+        assert os.sched_getaffinity(0) == {sorted(before)[1 % len(before)]}
+    assert os.sched_getaffinity(0) == before

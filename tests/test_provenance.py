@@ -1,6 +1,7 @@
 """Digests: of code as far as it can change a result, of files, of values."""
 
 import hashlib
+import shutil
 
 import pytest
 
@@ -84,6 +85,27 @@ def test_a_plug_in_counts_exactly_where_it_is_named(package):
     change(package / "plugins" / "mine.py", "1", "2")
     assert digest("moebench.entry") == alone
     assert digest("moebench.entry", "moebench.plugins.mine") != named
+
+
+def test_what_is_kept_of_a_file_is_what_parsing_it_gives(package):
+    parsed = digest("moebench.entry")
+    assert len(list((package.parent / provenance.KEPT).iterdir())) == 3
+    assert digest("moebench.entry") == parsed
+
+
+@pytest.mark.parametrize("remains", ["", '{"imports": []', "[]"], ids=["none", "half", "other"])
+def test_what_was_not_kept_whole_is_parsed_again(package, remains):
+    parsed = digest("moebench.entry")
+    for kept in (package.parent / provenance.KEPT).iterdir():
+        kept.write_text(remains)
+    assert digest("moebench.entry") == parsed
+
+
+def test_a_package_that_may_not_be_written_to_is_read_all_the_same(package):
+    parsed = digest("moebench.entry")
+    shutil.rmtree(package.parent / provenance.KEPT)
+    (package.parent / provenance.KEPT).write_text("a file where a folder should be")
+    assert digest("moebench.entry") == parsed
 
 
 def test_the_order_in_which_modules_are_named_does_not_matter(package):

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from moebench import provenance, registry
+from moebench import machine, provenance, registry
 from moebench.bench import floors
 from moebench.bench.turns import Ratio, ratio
 from moebench.parallel.communicators.base import Alone, Communicator
+from moebench.parallel.launch import place
 from moebench.parallel.layouts.base import Layout
 from moebench.parallel.layouts.expert import ExpertParallel
 from moebench.parallel.network import Network
@@ -25,11 +26,12 @@ from moebench.setting import prepare
 
 EXPLANATION = """\
 Forward passes over MPI, one thread a rank, float32; hidden 128, output 64, k 2, as many experts
-as ranks. In every round each arm makes {calls} calls, in an order drawn anew; ranks meet before
-each call, and a call takes as long as on its slowest rank. single and single_loop run on rank 0
-while the other ranks sleep. A floor is one call of the routing, of the rank's own products (for
-tensor and expert_replicated the faster of all experts at once and each on its rows) and of the
-same collectives on prepared operands. Median of round-by-round ratios [95 % bootstrap interval]."""
+as ranks, each rank kept on one core. In every round each arm makes {calls} calls, in an order drawn
+anew; ranks meet before each call, and a call takes as long as on its slowest rank. single and
+single_loop run on rank 0 while the other ranks sleep. A floor is one call of the routing, of the
+rank's own products (for tensor and expert_replicated the faster of all experts at once and each on
+its rows) and of the same collectives on prepared operands. Median of round-by-round ratios
+[95 % bootstrap interval]."""
 
 CALLS = 20
 WARMUP_ROUNDS = 3
@@ -75,33 +77,36 @@ def measure(group: Communicator, num_rounds: int) -> list[Row]:
     setting = prepare("cpu", "float32", 1)
     code = provenance.code_digest("moebench.bench.parallel")
     facts = setting.facts(code, world_size=group.world_size)
-    rows = []
-    for batch_size, feature_dim in CELLS:
-        network = Network(num_experts=group.world_size, top_k=2, feature_dim=feature_dim)
-        weights = Weights(network=network)
-        arms = _arms(weights, weights.inputs(batch_size), group)
-        spec = {"batch_size": batch_size, "feature_dim": feature_dim}
-        progress = tqdm(
-            _rounds(arms, group, num_rounds),
-            desc=f"{group.world_size} ranks, batch {batch_size}, feature {feature_dim}",
-            total=num_rounds,
-            unit="round",
-            disable=group.rank > 0,
-            mininterval=1,
-            ascii=True,
-            ncols=90,
-        )
-        for turn, time_s in enumerate(progress):
-            rows += [
-                Row(
-                    kind="layout",
-                    spec=spec,
-                    setting=facts,
-                    values={"round": turn, "arm": arm, "time_s": seconds},
-                )
-                for arm, seconds in time_s.items()
-            ]
-    return rows
+    with machine.pinned(place().local_rank, group.world_size, setting.threads):
+        return [
+            Row(
+                kind="layout",
+                spec={"batch_size": batch_size, "feature_dim": feature_dim},
+                setting=facts,
+                values={"round": turn, "arm": arm, "time_s": seconds},
+            )
+            for batch_size, feature_dim in CELLS
+            for turn, time_s in enumerate(_measure_cell(batch_size, feature_dim, group, num_rounds))
+            for arm, seconds in time_s.items()
+        ]
+
+
+def _measure_cell(
+    batch_size: int, feature_dim: int, group: Communicator, num_rounds: int
+) -> Iterator[dict[str, float]]:
+    network = Network(num_experts=group.world_size, top_k=2, feature_dim=feature_dim)
+    weights = Weights(network=network)
+    arms = _arms(weights, weights.inputs(batch_size), group)
+    yield from tqdm(
+        _rounds(arms, group, num_rounds),
+        desc=f"{group.world_size} ranks, batch {batch_size}, feature {feature_dim}",
+        total=num_rounds,
+        unit="round",
+        disable=group.rank > 0,
+        mininterval=1,
+        ascii=True,
+        ncols=90,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

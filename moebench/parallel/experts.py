@@ -124,11 +124,13 @@ class ExpertShare:
         B, L, H = len(x_BF), len(self.experts), len(self.hidden)
         weight_BL = routing.dense(self.network.num_experts, self.experts)
         trace.mark("dispatch")
-        h_BJ = functional.linear(x_BF, self.w_in_JF, self.b_in_J).relu_()
         if L == 1:
-            h_BJ = h_BJ * weight_BL
-        else:
-            h_BJ = (h_BJ.view(B, L, H) * weight_BL.unsqueeze(2)).view(B, L * H)
+            b_out_O = None if self.b_out_LO is None else self.b_out_LO[0]
+            y_BO = weight_BL * _answer(x_BF, self.w_in_JF, self.b_in_J, self.w_out_JO, b_out_O)
+            trace.mark("experts")
+            return y_BO
+        h_BJ = functional.linear(x_BF, self.w_in_JF, self.b_in_J).relu_()
+        h_BJ = (h_BJ.view(B, L, H) * weight_BL.unsqueeze(2)).view(B, L * H)
         if self.b_out_LO is None:
             y_BO = h_BJ @ self.w_out_JO
         else:
@@ -149,7 +151,7 @@ class ExpertShare:
         y_NO = self.answer(x_NF, num_rows)
         trace.mark("experts")
         y_BO = y_NO.new_zeros(len(x_BF), y_NO.shape[1])
-        y_BO = y_BO.index_add(0, row_N, y_NO * weight_N.unsqueeze(1))
+        y_BO.index_add_(0, row_N, y_NO * weight_N.unsqueeze(1))
         trace.mark("dispatch")
         return y_BO
 

@@ -32,7 +32,7 @@ def is_fused(network: Network, num_experts: int, num_hidden: int, num_rows: int)
     return needless_flops <= calls * _CALL_FLOPS
 
 
-_CALL_FLOPS = 150_000
+_CALL_FLOPS = 450_000
 _CALLS_TO_SORT, _CALLS_PER_EXPERT = 10, 4
 
 
@@ -69,7 +69,7 @@ def gathered_bytes(cell: Cell, num_assignments: int) -> int:
     """Rows and weights in the order of experts, weighted answers, and their sums per row."""
     network = cell.network
     per_assignment = network.feature_dim + 1 + network.output_dim
-    summed = 2 * cell.batch_size * network.output_dim
+    summed = cell.batch_size * network.output_dim
     indices = num_assignments * 3
     return INDEX_BYTES * indices + cell.itemsize * (num_assignments * per_assignment + summed)
 
@@ -84,6 +84,9 @@ def answer_bytes(cell: Cell, part: Part, num_assignments: int) -> int:
 def _fused_bytes(cell: Cell, part: Part, num_rows: int) -> int:
     network = cell.network
     dense = 2 * network.num_experts  # zeros, and with the weights in them
-    hidden = 2 * part.num_experts * part.num_hidden  # without and with the weights
-    answers = network.output_dim * (1 + part.adds_bias)
+    if part.num_experts == 1:  # its answers are weighted
+        hidden, answers = part.num_hidden, 2 * network.output_dim
+    else:  # hidden units are
+        hidden = 2 * part.num_experts * part.num_hidden
+        answers = network.output_dim * (1 + part.adds_bias)
     return cell.itemsize * num_rows * (dense + hidden + answers)

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 
 import torch
 
+from moebench.machine import pinned
 from moebench.parallel.communicators.base import Communicator
+from moebench.parallel.launch import place
 from moebench.parallel.protocol import Arm, Clock, Stopwatch
 from moebench.parallel.turns import alone_on_machine, timed_blocks
 from moebench.records import Row
@@ -45,7 +47,7 @@ def measure_links(
 
     rows = []
     stopwatch = Stopwatch(ranks, job.protocol, clock)
-    with alone_on_machine(ranks):
+    with alone_on_machine(ranks), pinned(place().local_rank, ranks.world_size, job.threads):
         arms = [arm(call) for _, _, call in probes]
         for visit in timed_blocks(stopwatch, arms, f"links of {ranks.world_size} ranks"):
             name, num_bytes, _ = probes[visit.arm]

@@ -7,9 +7,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from moebench.machine import pinned
 from moebench.parallel import oracle
 from moebench.parallel.cells import Bench, network_cell
 from moebench.parallel.communicators.base import Communicator
+from moebench.parallel.launch import place
 from moebench.parallel.memory import peak_memory
 from moebench.parallel.network import Cell
 from moebench.parallel.protocol import Clock, Stopwatch, Traced
@@ -31,7 +33,7 @@ def measure_sweep(
     """
     setting = prepare(ranks.device.type, "float32", job.threads)
     facts = setting.facts(code, world_size=ranks.world_size)
-    with alone_on_machine(ranks):
+    with alone_on_machine(ranks), pinned(place().local_rank, ranks.world_size, job.threads):
         check_layouts(job.cells, ranks)
         benches = [Bench(cell, ranks, setting) for cell in job.cells]
         rows = _calls(job, benches, Stopwatch(ranks, job.protocol, clock), facts)

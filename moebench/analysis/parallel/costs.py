@@ -52,7 +52,7 @@ class Work:
 def is_fused(s: Sizes, L: Array, H: Array, N: Array) -> NDArray[np.bool_]:
     """Where layouts compute each of their experts for every row (a test compares with them)."""
     needless_flops = 2 * N * L * H * (s.F + s.O) * (1 - s.K / s.E)
-    return needless_flops <= (10 + 4 * L) * 150_000
+    return needless_flops <= (10 + 4 * L) * 450_000
 
 
 def mix(s: Sizes, L: Array, H: Array, N: Array) -> Work:

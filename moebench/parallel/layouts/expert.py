@@ -48,12 +48,12 @@ class ExpertParallel(Layout):
         x_RF, gate_EF, gate_bias_E = replicated(self.hidden_group, x_RF, gate_EF, gate_bias_E)
         routing = self._route(x_RF, gate_EF, gate_bias_E)
         order_N, load = assignments(routing.expert_BK, network.num_experts)
-        row_N = order_N // network.top_k
-        x_NF = x_RF.index_select(0, row_N)
-        weight_N = routing.weight_BK.flatten().index_select(0, order_N)
+        x_NF = x_RF.index_select(0, order_N // network.top_k)
         self.trace.mark("dispatch")
-        y_NO = self._exchanged.answers(x_NF, load, self._answer_own) * weight_N.unsqueeze(1)
-        y_RO = y_NO.new_zeros(len(x_RF), network.output_dim).index_add(0, row_N, y_NO)
+        y_NO = self._exchanged.answers(x_NF, load, self._answer_own)
+        y_NO = torch.empty_like(y_NO).index_copy_(0, order_N, y_NO)  # row by row again
+        y_RKO = y_NO.view(len(x_RF), network.top_k, network.output_dim)
+        y_RO = torch.bmm(routing.weight_BK.unsqueeze(1), y_RKO).squeeze(1)
         self.trace.mark("dispatch")
         return all_rows(group, summed(self.hidden_group, y_RO), num_rows, is_partial=False)
 
@@ -71,7 +71,7 @@ class ExpertParallel(Layout):
         self.trace.mark("dispatch")
         y_NO = self.experts.answer(x_NF, num_rows)
         self.trace.mark("experts")
-        return y_NO.new_empty(y_NO.shape).index_copy(0, order_N, y_NO)
+        return torch.empty_like(y_NO).index_copy_(0, order_N, y_NO)
 
     @classmethod
     def communication(cls, cell: Cell, rank: int, expert_BK: Tensor) -> Traffic:
@@ -116,7 +116,7 @@ class ExpertParallel(Layout):
             num_hidden=len(share(network.hidden_dim, T, rank % T)),
             adds_bias=rank % T == 0,
         )
-        dispatched = (sent + kept) * (F + 1 + O) + 2 * own * O
+        dispatched = (sent + kept) * (F + O) + own * O
         sorted_rows = (come + kept) * (F + 2 * O) if part.num_experts > 1 else 0
         received = (come + kept) * F + (sent + kept) * O + cell.batch_size * O
         return Memory(
