@@ -214,8 +214,8 @@ def balance_loss(prob_TE: Tensor, is_asked_TE: Tensor, num_pools: int = 1) -> Te
     f_e is the share of requested assignments, a count without gradient; P_e is the mean
     probability, through which the gate learns. Both are taken over a pool; there are ``num_pools``,
     each of T / ``num_pools`` tokens that follow each other, and the loss is their mean. One pool is
-    all tokens of a step: with one process and no accumulation of gradients, micro-batch and global
-    batch are the same.
+    all tokens of a step: gradients are not accumulated over several batches, and ranks bring their
+    tokens together.
     """
     T, E = prob_TE.shape
     asked_PE = is_asked_TE.view(num_pools, T // num_pools, E).sum(dim=1)

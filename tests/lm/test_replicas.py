@@ -138,8 +138,9 @@ def test_in_the_scope_of_a_rank_routers_still_learn_from_all_of_them(router):
         assert torch.equal(states[0][name], states[1][name]), name
 
 
-def test_a_load_is_summed_over_ranks_that_see_their_own_tokens_alone():
-    own = {"routing_scope": "rank"}
+@pytest.mark.parametrize("scope", ["global", "rank"])
+def test_a_router_learns_from_every_token_once_whoever_sees_it(scope):
+    own = {"routing_scope": scope}
     seen = []
 
     def load(group):
