@@ -4,7 +4,7 @@ import contextlib
 import gc
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from tqdm import tqdm
 
@@ -15,6 +15,7 @@ from moebench.lm.evaluate import Values
 from moebench.lm.replicas import agreed
 from moebench.lm.trainer import Trainer
 from moebench.parallel.communicators.base import Alone, Communicator
+from moebench.parallel.launch import place
 from moebench.records import Row
 from moebench.setting import Setting, prepare
 from moebench.spec import RunSpec, TimingSpec
@@ -38,33 +39,20 @@ def time_arms(
     """
     machine.check_threads(timing.threads, "timing.threads")
     ranks = communicator or Alone()
-    with machine.exclusive() if ranks.rank == 0 else contextlib.nullcontext():
+    with contextlib.ExitStack() as held:
+        if ranks.rank == 0:
+            held.enter_context(machine.exclusive())
         ranks.wait_idle()
-        settings = [
-            agreed(prepare(spec.training.device, spec.training.dtype, timing.threads), ranks)
-            for spec in specs
-        ]
-        arms = [
-            Trainer(spec, tokens, setting, ranks)
-            for spec, setting in zip(specs, settings, strict=True)
-        ]
+        held.enter_context(machine.pinned(place().local_rank, ranks.world_size, timing.threads))
+        arms = [_arm(spec, tokens, timing.threads, ranks) for spec in specs]
         facts = [
-            setting.facts(code, world_size=ranks.world_size, **tokens.digests())
-            for setting in settings
+            arm.setting.facts(code, world_size=ranks.world_size, **tokens.digests()) for arm in arms
         ]
         rows = []
         order = random.Random(0)
         gc.collect()
         gc.disable()
-        for turn in tqdm(
-            range(timing.warmup_steps + timing.num_steps),
-            desc=f"timing {len(arms)} arms in turn",
-            unit="round",
-            disable=ranks.rank > 0,
-            mininterval=5,
-            ascii=True,
-            ncols=90,
-        ):
+        for turn in _shown(timing.warmup_steps + timing.num_steps, len(arms), ranks):
             for index in order.sample(range(len(arms)), len(arms)):
                 values = timed_step(arms[index], tokens, turn + 1)
                 if turn >= timing.warmup_steps:
@@ -72,6 +60,25 @@ def time_arms(
                     rows.append(_row(specs[index], facts[index], values))
         gc.enable()
     return rows if ranks.rank == 0 else []
+
+
+def _arm(spec: RunSpec, tokens: Tokens, threads: int, ranks: Communicator) -> Trainer:
+    setting = agreed(prepare(spec.training.device, spec.training.dtype, threads), ranks)
+    return Trainer(spec, tokens, setting, ranks)
+
+
+def _shown(num_rounds: int, num_arms: int, ranks: Communicator) -> Iterable[int]:
+    """The rounds, with a line of progress now and then."""
+    rounds: Iterable[int] = tqdm(
+        range(num_rounds),
+        desc=f"timing {num_arms} arms in turn",
+        unit="round",
+        disable=ranks.rank > 0,
+        mininterval=5,
+        ascii=True,
+        ncols=90,
+    )
+    return rounds
 
 
 def timed_step(arm: Trainer, tokens: Tokens, step: int, clock: Clock = time.perf_counter) -> Values:

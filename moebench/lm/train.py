@@ -21,7 +21,7 @@ from moebench.lm.saturation import sample_routing, saturations
 from moebench.lm.trainer import Trainer
 from moebench.parallel.communicators.base import Alone, Communicator
 from moebench.records import Row
-from moebench.setting import Setting, prepare
+from moebench.setting import prepare
 from moebench.spec import RunSpec
 
 _PROGRESS_S = 5  # at most one line of progress in so many seconds
@@ -62,6 +62,9 @@ def train(
     trainer = Trainer(spec, tokens, setting, ranks)
     identity = _identity(spec, facts)
     progress = _resume(trainer, checkpoint, identity)
+    if progress.step == 0:
+        with trainer.shards.whole():
+            _sample(trainer, tokens, progress, step=0)
     with termination.noticed() as is_to_end:
         _run_steps(
             trainer,
@@ -74,11 +77,7 @@ def train(
     with trainer.shards.whole():
         if ranks.rank > 0:
             return []
-        outcome = progress.readings[-1][1] | _account(trainer, tokens, setting, peak_bytes)
-        outcome |= causal_scores(trainer.model, tokens, setting, outcome)
-        outcome["wall_s"] = progress.wall_s
-        progress.readings += [("saturation", values) for values in saturations(progress.asked)]
-        progress.readings.append(("final", outcome))
+        _finish(trainer, tokens, progress, peak_bytes)
         if final is not None:
             weights.write(trainer.model, final)
     checkpoint.unlink(missing_ok=True)
@@ -86,6 +85,15 @@ def train(
         Row(kind=kind, spec=spec.model_dump(), setting=facts, values=_scalars(kind, values))
         for kind, values in progress.readings
     ]
+
+
+def _finish(trainer: Trainer, tokens: Tokens, progress: Progress, peak_bytes: int) -> None:
+    """Read what a finished model can be asked for; ``peak_bytes`` is the memory that a rank had."""
+    outcome = progress.readings[-1][1] | _account(trainer, tokens)
+    outcome |= causal_scores(trainer.model, tokens, trainer.setting, outcome)
+    outcome |= {"wall_s": progress.wall_s, "peak_resident_bytes": peak_bytes}
+    progress.readings += [("saturation", values) for values in saturations(progress.asked)]
+    progress.readings.append(("final", outcome))
 
 
 def _run_steps(
@@ -101,9 +109,6 @@ def _run_steps(
     pending: list[dict[str, Any]] = []
     start = time.monotonic() - progress.wall_s
     replicas = trainer.replicas
-    if progress.step == 0:
-        with trainer.shards.whole():
-            _sample(trainer, tokens, progress, step=0)
     for step in _shown(progress, trainer.model.spec, is_silent=replicas.rank > 0):
         rate = trainer.begin(step)
         loss = trainer.forward(
@@ -147,8 +152,8 @@ def _sample(trainer: Trainer, tokens: Tokens, progress: Progress, step: int) -> 
         progress.asked[step] = sample_routing(trainer.model, tokens, trainer.setting)
 
 
-def _account(trainer: Trainer, tokens: Tokens, setting: Setting, peak_bytes: int) -> Values:
-    """What a finished run says of its model and its memory, of which ``peak_bytes`` a rank had."""
+def _account(trainer: Trainer, tokens: Tokens) -> Values:
+    """What a finished run says of its model."""
     model = trainer.model
     layers = model.moe_layers()
     return {
@@ -159,8 +164,7 @@ def _account(trainer: Trainer, tokens: Tokens, setting: Setting, peak_bytes: int
         "causality": str(model.causality),
         "training_causality": str(model.training_causality),
         "learned": layers[0].router.learned if layers else None,
-        "peak_resident_bytes": peak_bytes,
-        "peak_allocated_bytes": setting.peak_allocated_bytes(),
+        "peak_allocated_bytes": trainer.setting.peak_allocated_bytes(),
     }
 
 
