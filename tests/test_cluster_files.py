@@ -34,6 +34,21 @@ def test_the_profile_names_only_rules_that_there_are():
     assert grouped <= SENT
 
 
+def mappings(node):
+    """Every mapping in a document, with its keys as they stand there."""
+    if isinstance(node, yaml.MappingNode):
+        yield [key.value for key, _ in node.value]
+    for child in node.value if isinstance(node, yaml.CollectionNode) else []:
+        for each in child if isinstance(child, tuple) else [child]:
+            yield from mappings(each)
+
+
+@pytest.mark.parametrize("path", sorted([*ROOT.glob("slurm/*.yaml"), *ROOT.glob("config/*.yaml")]))
+def test_no_key_of_a_file_stands_twice_so_that_the_first_is_forgotten(path):
+    for keys in mappings(yaml.compose(path.read_text())):
+        assert len(keys) == len(set(keys)), keys
+
+
 def test_every_rule_that_is_sent_asks_for_something_of_its_own_and_is_benchmarked():
     assert set(ASKED) >= SENT
     benchmarked = {name for name, body in RULES.items() if "    benchmark:" in body}

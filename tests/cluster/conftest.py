@@ -81,6 +81,11 @@ class Slurm:
         own.write_text(f"{daemon.pid}\n")
         self.started.append(daemon)
 
+    def lose_node(self, name):
+        """Let a node be gone, with all that runs on it, and come back."""
+        self.ask("scontrol", "update", f"NodeName={name}", "State=DOWN", "Reason=lost")
+        self.ask("scontrol", "update", f"NodeName={name}", "State=RESUME")
+
     def snakemake(self, folder, *arguments):
         """Start Snakemake with the profile in a folder; its output goes to a file there."""
         soon = ("--slurm-init-seconds-before-status-checks", "2")
@@ -159,6 +164,8 @@ def faults(slurm, tmp_path_factory):
     process = slurm.snakemake(folder)
     slurm.wait_for((folder / "waiting").exists, process)
     slurm.ask("scancel", slurm.jobs(folder)["rule_cancelled"][0])
+    slurm.wait_for((folder / "on_a_node").exists, process)
+    slurm.lose_node("n2")
     return folder, process
 
 

@@ -41,5 +41,11 @@ def test_a_cancelled_job_is_sent_again(survived):
     assert "1 of 1 steps (100%) done" in second
 
 
+def test_a_job_whose_node_was_lost_is_sent_again(survived):
+    first, second = fates(survived, "lost")
+    assert "NODE FAILURE" in first
+    assert "1 of 1 steps (100%) done" in second
+
+
 def test_a_job_that_asks_for_a_gpu_is_given_one(survived):
     assert (survived / "gpu.txt").read_text().strip() in {"0", "1"}
