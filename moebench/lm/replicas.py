@@ -32,7 +32,7 @@ from moebench.pools import Choice, Slots
 from moebench.routers.base import Router, Routing
 from moebench.setting import Setting
 
-T = TypeVar("T")
+Thing = TypeVar("Thing")
 
 _RANK_STRIDE = 1 << 40  # between the seeds of ranks that draw for themselves
 
@@ -121,7 +121,7 @@ class Replicas:
         every = self.communicator.all_gather(own, [1] * self.world_size).tolist()
         return max(every, key=lambda each: float(each[0]))
 
-    def told(self, thing: T) -> T:
+    def told(self, thing: Thing) -> Thing:
         """What the first rank has, whose disk the others need not share: anything torch can save.
 
         Of what it is, the others know nothing and give None.
@@ -137,7 +137,7 @@ class Replicas:
             broadcast(torch.frombuffer(file.getbuffer(), dtype=torch.uint8).to(device))
             return thing
         content = broadcast(torch.empty(size, dtype=torch.uint8, device=device)).cpu()
-        told: T = torch.load(
+        told: Thing = torch.load(
             io.BytesIO(content.numpy().tobytes()), map_location=device, weights_only=True
         )
         return told
