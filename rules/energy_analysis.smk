@@ -11,6 +11,7 @@ rule analyse_energy:
         cells=table("{experiment}_cells.csv", "one row per network, batch and type"),
         crossover=table("{experiment}_crossover.csv", "crossovers, with intervals"),
         gains=table("{experiment}_gains.csv", "what is mixture, what is kernel"),
+        factors=table("{experiment}_factors.csv", "one number of the shape at a time"),
         equal_loss=table("{experiment}_equal_loss.csv", "costs at equal held-out loss"),
         sidecar="results/tables/{experiment}_cells.prov.json",
     log:
@@ -25,6 +26,7 @@ rule analyse_energy:
             "moebench.analysis.energy.crossovers",
             "moebench.analysis.energy.doubles",
             "moebench.analysis.energy.equal_loss",
+            "moebench.analysis.energy.factors",
             "moebench.analysis.energy.ladder",
         ),
     script:
@@ -62,6 +64,7 @@ rule write_energy_findings:
         cells="results/tables/{experiment}_cells.csv",
         crossover="results/tables/{experiment}_crossover.csv",
         gains="results/tables/{experiment}_gains.csv",
+        factors="results/tables/{experiment}_factors.csv",
         equal_loss="results/tables/{experiment}_equal_loss.csv",
         training="results/tables/{experiment}_training.csv",
         published="results/tables/{experiment}_published.csv",

@@ -43,6 +43,7 @@ rule write_findings:
     input:
         summary="results/tables/{experiment}_summary.csv",
         contrasts="results/tables/{experiment}_contrasts.csv",
+        curves="results/tables/{experiment}_curves.csv",
         tokens=lambda w: tokens_of(w.experiment)["facts"],
         comparison=lambda w: (
             f"results/tables/{w.experiment}_published.csv"

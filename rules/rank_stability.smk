@@ -10,6 +10,7 @@ localrules:
 rule rank_routers:
     input:
         runs=[table_of(name, "runs") for name in COMPARED],
+        summary=[table_of(name, "summary") for name in COMPARED],
         contrasts=[table_of(name, "contrasts") for name in COMPARED],
     output:
         stability=room_table(

@@ -1,8 +1,9 @@
 """Rank stability: do the routers keep their order from one experiment to the next?
 
 A condition is an experiment at one value of each setting that it sweeps. Routers are ranked by
-held-out NLL within a condition, so that text, tokenizer and size may differ between conditions.
-Only causal routers take part: the score of a non-causal one cannot be reached.
+causal held-out NLL within a condition, so that text, tokenizer and size may differ between them.
+Who takes part is who may be on a frontier: a router that looks at later tokens does, with the score
+that it has without them, and one that hides it does not.
 
 What the seeds leave open comes from draws of the block model (``blocks.block_draws``), a parametric
 bootstrap over seeds: three seeds have ten distinct resamples, too few for a plain one. Draws add
@@ -25,8 +26,8 @@ from scipy import stats
 from moebench import tables
 from moebench.analysis import cells
 from moebench.analysis.blocks import block_draws
+from moebench.analysis.certificates import gate
 from moebench.analysis.contrasts import family_name
-from moebench.analysis.frontier import NON_CAUSAL
 from moebench.analysis.schemas_ranks import DISTRIBUTION, RANKS, STABILITY
 from moebench.analysis.statistics import Array, draws_interval
 
@@ -36,28 +37,31 @@ MIRROR = {"lower": "higher", "higher": "lower", "tie": "tie", None: None}
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """The causal routers of one experiment at one value of each swept setting."""
+    """The routers of one experiment that may be ranked, at one value of each swept setting."""
 
     experiment: str
     name: str
-    nll: Mapping[str, float]  # mean over seeds, by router
+    nll: Mapping[str, float]  # causal, mean over seeds, by router
+    causality: Mapping[str, str]  # what each router looks at, as it declares
     draws: Mapping[str, Array]  # what that mean may be, (D) values by router
     verdicts: Mapping[tuple[str, str], str | None]  # of the first router against the second
 
 
 def conditions(
-    experiment: str, runs: pd.DataFrame, contrasts: pd.DataFrame, rng: np.random.Generator
+    experiment: str,
+    runs: pd.DataFrame,
+    summary: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    rng: np.random.Generator,
 ) -> list[Condition]:
-    """Conditions of one experiment that rank at least two causal routers, from its tables."""
+    """Conditions of one experiment that rank at least two routers, from its tables."""
     levels = cells.swept(runs, cells.setting_names())
-    identity = runs[["router", *levels]].itertuples(index=False)
-    arms = runs.assign(cell=[", ".join(map(str, each)) for each in identity])
-    nll = cells.crossed(arms, "seed", "val_nll_nats")
+    nll = cells.crossed(_named(runs, levels), "seed", "val_nll_causal_nats")
     draws_AD = block_draws(nll.to_numpy(), rng, NUM_DRAWS)
     draws = dict(zip(nll.index, draws_AD, strict=True))
     means = dict(zip(nll.index, nll.to_numpy().mean(axis=1).tolist(), strict=True))
-    known = arms.drop_duplicates("cell").set_index("cell")
-    routed = known[known["capacity_factor"].notna() & (known["causality"] != NON_CAUSAL)]
+    arms = _named(summary, levels).set_index("cell")
+    routed = arms[arms["capacity_factor"].notna() & gate.may_be_ranked(arms)]
     groups: Iterable[tuple[Any, pd.DataFrame]] = [((), routed)]
     if levels:
         groups = routed.groupby(levels, sort=True)
@@ -70,6 +74,7 @@ def conditions(
                 experiment=experiment,
                 name=", ".join([experiment, *(f"{key}={value}" for key, value in shared.items())]),
                 nll={router: means[cell] for router, cell in cell_of.items()},
+                causality=dict(zip(group["router"], group["causality"], strict=True)),
                 draws={router: draws[cell] for router, cell in cell_of.items()},
                 verdicts=_verdicts(contrasts, family_name("router", shared), list(cell_of)),
             )
@@ -112,7 +117,8 @@ def ranks(among: Sequence[Condition]) -> pd.DataFrame:
                     "experiment": each.experiment,
                     "condition": each.name,
                     "router": router,
-                    "val_nll_nats": each.nll[router],
+                    "causality": each.causality[router],
+                    "val_nll_causal_nats": each.nll[router],
                     "rank": order.index(router) + 1,
                     "rank_low": low,
                     "rank_high": high,
@@ -132,6 +138,12 @@ def distribution(among: Sequence[Condition]) -> pd.DataFrame:
         for rank in range(1, len(each.nll) + 1)
     ]
     return tables.check(pd.DataFrame(lines, columns=list(DISTRIBUTION.columns)), DISTRIBUTION)
+
+
+def _named(table: pd.DataFrame, levels: Sequence[str]) -> pd.DataFrame:
+    """The table with a name for each router and value of the swept settings, as ``cell``."""
+    identity = table[["router", *levels]].itertuples(index=False)
+    return table.assign(cell=[", ".join(map(str, each)) for each in identity])
 
 
 def _verdicts(

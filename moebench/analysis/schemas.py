@@ -129,6 +129,7 @@ SUMMARY = pa.DataFrameSchema(
         **interval("val_nll_causal_nats", low=-np.inf),
         "val_ppl_causal": CAUSAL["val_ppl_causal"],
         **interval("val_ppl_causal"),
+        "val_bits_per_byte_causal": real(0),
         **BY_MODE,
         "train_tokens_per_s": SPEED["train_tokens_per_s"],
         **interval("train_tokens_per_s"),
@@ -174,6 +175,21 @@ LOADS = pa.DataFrameSchema(
     name="load of every expert over training",
 )
 
+
+def judged(unit: str = "") -> Columns:
+    """What tests say of a pair of arms; ``unit`` ends the names of what has one."""
+    return {
+        "p_value": real(0, 1, nullable=True),
+        "p_value_holm": real(0, 1, nullable=True),
+        "verdict": pa.Column(str, pa.Check.isin(VERDICTS), nullable=True),
+        f"margin{unit}": positive(),
+        "p_value_equivalence": real(0, 1, nullable=True),
+        "p_value_equivalence_holm": real(0, 1, nullable=True),
+        f"minimum_detectable{unit}": real(0, nullable=True),
+        "conclusion": pa.Column(str, pa.Check.isin(CONCLUSIONS), nullable=True),
+    }
+
+
 CONTRASTS = pa.DataFrameSchema(
     {
         "factor": text(),
@@ -191,14 +207,7 @@ CONTRASTS = pa.DataFrameSchema(
         "val_nll_difference_nats": real(),
         **interval("val_nll_difference_nats", low=-np.inf),
         "family": text(),
-        "p_value": real(0, 1, nullable=True),
-        "p_value_holm": real(0, 1, nullable=True),
-        "verdict": pa.Column(str, pa.Check.isin(VERDICTS), nullable=True),
-        "margin_nats": positive(),
-        "p_value_equivalence": real(0, 1, nullable=True),
-        "p_value_equivalence_holm": real(0, 1, nullable=True),
-        "minimum_detectable_nats": real(0, nullable=True),
-        "conclusion": pa.Column(str, pa.Check.isin(CONCLUSIONS), nullable=True),
+        **judged("_nats"),
         **interval("val_nll_difference_nats_text", low=-np.inf),
     },
     checks=[_encloses("val_nll_difference_nats")],
@@ -220,8 +229,8 @@ COMPARISON = pa.DataFrameSchema(
         "is_consistent": pa.Column(bool),
         "tied_with": text(nullable=True),
         "published_val_ppl": real(1),
-        "val_ppl": real(1),
-        **interval("val_ppl"),
+        "val_ppl_causal": real(1),
+        **interval("val_ppl_causal"),
         "published_speed_rank": count(),
         "speed_rank": count(),
         "published_tokens_per_s": positive(),

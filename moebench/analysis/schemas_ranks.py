@@ -4,6 +4,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from moebench.analysis.columns import count, encloses, real, text
+from moebench.analysis.schemas import CAUSALITIES
 
 OUTCOMES = ["same", "reversed", "open"]
 
@@ -47,7 +48,8 @@ RANKS = pa.DataFrameSchema(
         "experiment": text(),
         "condition": text(),
         "router": text(),
-        "val_nll_nats": real(0),
+        "causality": pa.Column(str, pa.Check.isin(CAUSALITIES)),
+        "val_nll_causal_nats": real(0),
         "rank": count(),
         "rank_low": real(1, nullable=True),
         "rank_high": real(1, nullable=True),

@@ -48,6 +48,9 @@ def summarise(
     speed_AD = table["train_tokens"].to_numpy()[:, None] / time_AD
     _add_quality(table, nll, "val_nll_nats", "val_ppl")
     _add_quality(table, causal_nll, "val_nll_causal_nats", "val_ppl_causal")
+    # Both are of the same bytes, so that bits go with nats.
+    lost = table["val_nll_causal_nats"] / table["val_nll_nats"]
+    table["val_bits_per_byte_causal"] = lost * table["val_bits_per_byte"]
     _add_interval(table, "train_tokens_per_s", statistics.draws_interval(speed_AD))
     is_ranked_A = gate.may_be_ranked(table).to_numpy()
     table["on_frontier"] = frontier.on_frontier(

@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from moebench import machine, provenance
-from moebench.bench.turns import Arm, Ratio, quiet_rounds, ratio, verdict
+from moebench.bench.turns import Arm, Ratio, num_met, quiet_rounds, ratio, times, verdict
 from moebench.energy import workload
 from moebench.energy.networks import Mixture, seeded
 from moebench.energy.sizes import mixture_params
@@ -137,8 +137,8 @@ class Arms:
 
 def ratios(rows: Sequence[Row]) -> dict[str, Ratio]:
     """Our speed over each peer's in the rows of one cell."""
-    ours_s = _times(rows, OURS)
-    return {peer: ratio(_times(rows, peer), ours_s) for peer in PEERS}
+    ours_s = times(rows, OURS)
+    return {peer: ratio(times(rows, peer), ours_s) for peer in PEERS}
 
 
 def table_head() -> str:
@@ -155,17 +155,10 @@ def table_line(cell: Cell, rows: Sequence[Row]) -> str:
 
 def targets_met(cells: Sequence[tuple[Cell, Sequence[Row]]]) -> tuple[int, int]:
     """How many targets there are in these cells, and how many of them are met."""
-    met = [
-        found.median >= target
-        for cell, rows in cells
-        for peer, found in ratios(rows).items()
-        if (target := cell.target(peer)) is not None
+    judged = [
+        (found, cell.target(peer)) for cell, rows in cells for peer, found in ratios(rows).items()
     ]
-    return len(met), sum(met)
-
-
-def _times(rows: Sequence[Row], arm: str) -> list[float]:
-    return [row.values["time_s"] for row in rows if row.values["arm"] == arm]
+    return num_met(judged)
 
 
 def _rows(cell: Cell, facts: dict[str, Any], turn: int, time_s: dict[str, float]) -> list[Row]:

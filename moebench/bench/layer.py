@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from moebench import machine, provenance
 from moebench.bench.peers import Peers, Size
-from moebench.bench.turns import Ratio, quiet_rounds, ratio, verdict
+from moebench.bench.turns import Ratio, num_met, quiet_rounds, ratio, times, verdict
 from moebench.records import Row
 from moebench.setting import prepare
 
@@ -84,7 +84,7 @@ def measure_layer(
 
 def ratios(rows: Sequence[Row]) -> dict[str, Ratio]:
     """Our speed over each peer's in the rows of one cell."""
-    return {peer: ratio(_times(rows, peer), _times(rows, ours)) for peer, ours in PEERS.items()}
+    return {peer: ratio(times(rows, peer), times(rows, ours)) for peer, ours in PEERS.items()}
 
 
 def table_head() -> str:
@@ -95,7 +95,7 @@ def table_head() -> str:
 
 def table_line(cell: Cell, rows: Sequence[Row]) -> str:
     """One line of the table."""
-    ours_s = sorted(_times(rows, "moe"))
+    ours_s = sorted(times(rows, "moe"))
     found = ratios(rows)
     columns = "".join(f"{verdict(found[peer], cell.target(peer)):>32}" for peer in PEERS)
     size = cell.size
@@ -107,17 +107,10 @@ def table_line(cell: Cell, rows: Sequence[Row]) -> str:
 
 def targets_met(cells: Sequence[tuple[Cell, Sequence[Row]]]) -> tuple[int, int]:
     """How many targets there are in these cells, and how many of them are met."""
-    met = [
-        found.median >= target
-        for cell, rows in cells
-        for peer, found in ratios(rows).items()
-        if (target := cell.target(peer)) is not None
+    judged = [
+        (found, cell.target(peer)) for cell, rows in cells for peer, found in ratios(rows).items()
     ]
-    return len(met), sum(met)
-
-
-def _times(rows: Sequence[Row], arm: str) -> list[float]:
-    return [row.values["time_s"] for row in rows if row.values["arm"] == arm]
+    return num_met(judged)
 
 
 def _rows(cell: Cell, facts: dict[str, Any], turn: int, time_s: dict[str, float]) -> list[Row]:

@@ -6,7 +6,7 @@ Shapes: A arms, R rounds.
 import gc
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import psutil
 
 from moebench.analysis.statistics import draws_interval, median_draws
 from moebench.machine import MachineError
+from moebench.records import Row
 
 # A round counts unless other programs used more than this share of one core while it ran; the
 # kernel counts their time in ticks of 10 ms, hence the allowance for short rounds.
@@ -93,6 +94,17 @@ def verdict(found: Ratio, target: float | None) -> str:
     if target is None:
         return str(found)
     return f"{found} {'met' if found.median >= target else 'NOT MET'} ({target:.2f})"
+
+
+def num_met(judged: Iterable[tuple[Ratio, float | None]]) -> tuple[int, int]:
+    """How many ratios have a target, and how many of these meet it."""
+    met = [found.median >= target for found, target in judged if target is not None]
+    return len(met), sum(met)
+
+
+def times(rows: Sequence[Row], arm: str) -> list[float]:
+    """Seconds of an arm, round by round."""
+    return [row.values["time_s"] for row in rows if row.values["arm"] == arm]
 
 
 def _round(arms: Mapping[str, Arm], order: random.Random, clocks: Clocks) -> dict[str, float]:

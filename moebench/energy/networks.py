@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from moebench.energy.sizes import NUM_CLASSES, NUM_FEATURES, width_of
 from moebench.kernels.base import Experts, Kernel
 from moebench.registry import load
+from moebench.routers.base import balance_loss
 from moebench.spec.energy import NetworkName, ShapeSpec
 
 
 class Mixture(nn.Module):
     """A gate, experts, and the kernel that runs them: top-k logits, softmax over these.
 
-    As published: no noise, no balance loss, no capacity, nothing dropped.
+    As published: no noise, no capacity, nothing dropped.
     """
 
     def __init__(self, shape: ShapeSpec, kernel: str):
@@ -35,6 +36,18 @@ class Mixture(nn.Module):
         """Class scores of each row, shape (B, C)."""
         weight_BK, expert_BK = self.choices(x_BD)
         return self.kernel(x_BD, expert_BK, weight_BK, self.experts)
+
+    def balance_loss(self, x_BD: Tensor) -> Tensor:
+        """Switch's balance loss of a batch; the gate is asked anew, so that ``forward`` is bare."""
+        logit_BE = self.gate(x_BD)
+        expert_BK = logit_BE.topk(self.top_k, dim=-1).indices
+        is_asked_BE = torch.zeros_like(logit_BE, dtype=torch.bool).scatter(1, expert_BK, True)
+        return balance_loss(logit_BE.softmax(dim=-1), is_asked_BE)
+
+    def load_E(self, x_BD: Tensor) -> Tensor:
+        """Rows that each expert is chosen for."""
+        num_experts = self.gate.out_features
+        return torch.bincount(self.choices(x_BD)[1].flatten(), minlength=num_experts)
 
     def num_touched(self, x_BD: Tensor) -> int:
         """Different experts that a batch chooses."""

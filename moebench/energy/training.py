@@ -1,6 +1,8 @@
-"""How networks learn their task, as published (Adam, cross-entropy, float32), and how they score.
+"""How networks learn their task (Adam, float32), and how they score.
 
-Shapes: N samples, C classes.
+The loss is cross-entropy, as published, and for a mixture a balance loss besides, which was not.
+
+Shapes: N samples, B of them in a batch, C classes, E experts.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from moebench.energy.networks import Mixture
 from moebench.energy.workload import Samples, shuffle
 from moebench.spec.energy import LearningSpec
 
@@ -31,6 +34,7 @@ class Epoch:
     train_accuracy: float  # likewise
     heldout_nll_nats: float
     heldout_accuracy: float
+    heldout_load_E: list[int] | None  # samples of each expert; None in a dense network
     taken: Any  # what the clock and the meters said of the updates
 
 
@@ -63,6 +67,7 @@ class Trainer:
                 train_accuracy=correct / len(order_N),
                 heldout_nll_nats=heldout_nll,
                 heldout_accuracy=heldout_accuracy,
+                heldout_load_E=load(self.network, heldout),
                 taken=taken,
             )
 
@@ -75,11 +80,26 @@ class Trainer:
             score_NC = self.network(self.train.x_ND[index])
             loss = functional.cross_entropy(score_NC, y)
             self.optimiser.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
+            torch.autograd.backward(loss + self._balance(self.train.x_ND[index]))
             self.optimiser.step()
             right = (score_NC.argmax(dim=1) == y).sum()
             totals.append(torch.stack([loss.detach().double() * len(index), right.double()]))
         return len(order_N)
+
+    def _balance(self, x_BD: torch.Tensor) -> torch.Tensor:
+        """What an uneven load adds to the loss; nothing in a dense network."""
+        if not isinstance(self.network, Mixture):
+            return x_BD.new_zeros(())
+        return self.learning.balance_coef * self.network.balance_loss(x_BD)
+
+
+def load(network: nn.Module, samples: Samples) -> list[int] | None:
+    """Samples that each expert of a mixture is chosen for; None for a dense network."""
+    if not isinstance(network, Mixture):
+        return None
+    dtype = next(network.parameters()).dtype
+    with torch.inference_mode():
+        return network.load_E(samples.x_ND.to(dtype)).tolist()
 
 
 def score(network: nn.Module, samples: Samples) -> tuple[float, float]:

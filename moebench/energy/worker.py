@@ -143,6 +143,7 @@ class Worker:
             "heldout_nll_nats": epoch.heldout_nll_nats,
             "heldout_accuracy": epoch.heldout_accuracy,
             "heldout_majority_share": share,
+            "heldout_load_E": epoch.heldout_load_E,
             "duration_s": epoch.taken.duration_s,
             **self._account(epoch.taken),
         }

@@ -1,13 +1,38 @@
 """What figures of a model have in common: predicted against measured, on equal log axes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from moebench.figures import layouts, style
+from moebench.figures.notes import write_below
 
 WITHIN = 0.25  # relative error that the band shows
+
+
+def panels(cells: pd.DataFrame, measured: str, predicted: str, notes: Sequence[str]) -> Canvas:
+    """A panel per direction, with the names of the axes; columns as ``scatter`` wants them."""
+    directions = [name for name in layouts.DIRECTIONS if name in set(cells["direction"])]
+    canvas = Canvas(figsize=(style.WIDTH_IN, 6.3))
+    grid = canvas.subplots(
+        1, max(1, len(directions)), squeeze=False,
+        gridspec_kw={"left": 0.095, "right": 0.985, "top": 0.94, "bottom": 0.31},
+    )[0]  # fmt: skip
+    for axes, direction in zip(grid, directions, strict=False):
+        scatter(axes, cells[cells["direction"] == direction])
+        axes.set_title(layouts.DIRECTIONS[direction])
+        axes.set_xlabel(measured)
+    grid[0].set_ylabel(predicted)
+    canvas.legend(
+        handles=layouts.handles(cells["layout"]), loc="upper center",
+        bbox_to_anchor=(0.53, 0.215), ncols=3,
+    )  # fmt: skip
+    write_below(canvas, notes)
+    return canvas
 
 
 def scatter(axes: Axes, cells: pd.DataFrame) -> None:

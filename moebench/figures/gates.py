@@ -26,9 +26,9 @@ class Gates(ArmFigure):
             "capacity_factor",
             "gate",
             "causality",
-            "val_ppl",
-            "val_ppl_low",
-            "val_ppl_high",
+            "val_ppl_causal",
+            "val_ppl_causal_low",
+            "val_ppl_causal_high",
             "train_tokens_per_s",
             "train_tokens_per_s_low",
             "train_tokens_per_s_high",
@@ -76,10 +76,11 @@ class Gates(ArmFigure):
             return NOTHING
         text = ["Held-out perplexity against training speed, for each gate of each router."]
         for router in style.order(routed["router"]):
-            mine = routed[routed["router"] == router].dropna(subset=["val_ppl"])
+            mine = routed[routed["router"] == router].dropna(subset=["val_ppl_causal"])
             if len(mine):
-                best = lowest(mine, "val_ppl")
-                text.append(f"{style.label(router)}: lowest with {best.gate}, {best.val_ppl:.3f}.")
+                best = lowest(mine, "val_ppl_causal")
+                ppl = f"{best.val_ppl_causal:.3f}"
+                text.append(f"{style.label(router)}: lowest with {best.gate}, {ppl}.")
         return " ".join([*text, *_note(routed)])
 
 
@@ -104,14 +105,14 @@ def _draw_router(axes: Axes, mine: pd.DataFrame) -> None:
     colour = style.look(router).colour
     for _, group in mine.groupby("capacity_factor"):
         line = group.set_index("gate").reindex(_order(group))
-        axes.plot(line["train_tokens_per_s"], line["val_ppl"], lw=1, alpha=0.5, color=colour)
+        axes.plot(line["train_tokens_per_s"], line["val_ppl_causal"], lw=1, alpha=0.5, color=colour)
     for each in rows(mine):
-        x, y = each.train_tokens_per_s, each.val_ppl
+        x, y = each.train_tokens_per_s, each.val_ppl_causal
         axes.hlines(y, each.train_tokens_per_s_low, each.train_tokens_per_s_high, color=colour)
-        axes.vlines(x, each.val_ppl_low, each.val_ppl_high, color=colour)
-        point = {**style.point(router, each.causality), "marker": _marker(each.gate)}
+        axes.vlines(x, each.val_ppl_causal_low, each.val_ppl_causal_high, color=colour)
+        point = {**style.point(router), "marker": _marker(each.gate)}
         axes.plot(x, y, ls="", ms=8, gid=f"gate {router} {each.gate}", **point)
-    axes.set_title(style.label(router, mine["causality"].iloc[0]), size=11)
+    axes.set_title(style.causal_label(router, mine["causality"].iloc[0]), size=11)
 
 
 def _handle(gate: str) -> Line2D:
@@ -119,11 +120,14 @@ def _handle(gate: str) -> Line2D:
 
 
 def _note(routed: pd.DataFrame) -> list[str]:
-    notes = ["Lines through markers are 95 % intervals; a thin line joins the gates of a router."]
-    absent = routed[routed[["val_ppl", "train_tokens_per_s"]].isna().any(axis=1)]
+    notes = [
+        "Perplexity is without later tokens. Lines through markers are 95 % intervals; a thin line "
+        "joins the gates of a router."
+    ]
+    absent = routed[routed[["val_ppl_causal", "train_tokens_per_s"]].isna().any(axis=1)]
     if len(absent):
         names = [style.cell(each.router, each.capacity_factor, each.gate) for each in rows(absent)]
         notes.append(f"Not drawn, for want of a measure: {join(names)}.")
-    if routed["val_ppl_low"].isna().any():
+    if routed["val_ppl_causal_low"].isna().any():
         notes.append("Without an upright line: too few seeds.")
     return notes

@@ -3,9 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from moebench.figures import agreement, layouts, style
+from moebench.figures import agreement, layouts
 from moebench.figures.base import Figure, Tables
-from moebench.figures.notes import write_below
 
 MIB = 2**20
 
@@ -25,24 +24,11 @@ class LayoutMemory(Figure):
 
     def draw(self, tables: Tables) -> Canvas:
         """Draw predicted against measured memory, a panel per direction."""
+        notes = _note(tables["parallel"])
         cells = _positive(tables["parallel"])
-        directions = [name for name in layouts.DIRECTIONS if name in set(cells["direction"])]
-        canvas = Canvas(figsize=(style.WIDTH_IN, 6.3))
-        grid = canvas.subplots(
-            1, max(1, len(directions)), squeeze=False,
-            gridspec_kw={"left": 0.095, "right": 0.985, "top": 0.94, "bottom": 0.31},
-        )[0]  # fmt: skip
-        for axes, direction in zip(grid, directions, strict=False):
-            agreement.scatter(axes, cells[cells["direction"] == direction])
-            axes.set_title(layouts.DIRECTIONS[direction])
-            axes.set_xlabel("measured peak of the fullest rank in MiB")
-        grid[0].set_ylabel("predicted in MiB")
-        canvas.legend(
-            handles=layouts.handles(cells["layout"]), loc="upper center",
-            bbox_to_anchor=(0.53, 0.215), ncols=3,
-        )  # fmt: skip
-        write_below(canvas, _note(tables["parallel"]))
-        return canvas
+        return agreement.panels(
+            cells, "measured peak of the fullest rank in MiB", "predicted in MiB", notes
+        )
 
     def caption(self, tables: Tables) -> str:
         """Name the layouts that need most and least at the largest cell."""

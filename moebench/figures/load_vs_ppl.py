@@ -24,7 +24,7 @@ class LoadVsPpl(ArmFigure):
             "router",
             "capacity_factor",
             "causality",
-            "val_ppl",
+            "val_ppl_causal",
             "load_cv",
             "load_cv_routed",
         )
@@ -43,7 +43,7 @@ class LoadVsPpl(ArmFigure):
             _panel(axes, summary, quantity)
             axes.set_title(title)
             axes.set_xlabel("load CV over experts  (0 is even)")
-        left.set_ylabel("← better   validation perplexity")
+        left.set_ylabel("← better   perplexity, without later tokens")
         canvas.legend(
             handles=router_handles(summary),
             loc="upper center",
@@ -57,10 +57,11 @@ class LoadVsPpl(ArmFigure):
         """Say how strongly demand and perplexity go together, and which router is least even."""
         cells = drawn(tables["summary"], "load_cv_routed")
         text = [
-            "Coefficient of variation of tokens per expert on held-out text, against perplexity."
+            "Coefficient of variation of tokens per expert on held-out text, against perplexity "
+            "without later tokens."
         ]
-        if len(cells) >= 3 and cells[["load_cv_routed", "val_ppl"]].nunique().min() > 1:
-            rho = cells["load_cv_routed"].corr(cells["val_ppl"], method="spearman")
+        if len(cells) >= 3 and cells[["load_cv_routed", "val_ppl_causal"]].nunique().min() > 1:
+            rho = cells["load_cv_routed"].corr(cells["val_ppl_causal"], method="spearman")
             text.append(
                 f"Over {len(cells)} arms the rank correlation of demand and perplexity is "
                 f"{rho:.2f}; it compares routers, it shows no cause."
@@ -74,7 +75,7 @@ class LoadVsPpl(ArmFigure):
 
 def drawn(summary: pd.DataFrame, quantity: str) -> pd.DataFrame:
     """Cells that have the quantity and a perplexity."""
-    return summary.dropna(subset=[quantity, "val_ppl"]).sort_values("capacity_factor")
+    return summary.dropna(subset=[quantity, "val_ppl_causal"]).sort_values("capacity_factor")
 
 
 def _panel(axes: Axes, summary: pd.DataFrame, quantity: str) -> None:
@@ -83,19 +84,21 @@ def _panel(axes: Axes, summary: pd.DataFrame, quantity: str) -> None:
     for router in style.order(cells["router"]):
         mine = cells[cells["router"] == router]
         look = style.point(router, mine["causality"].iloc[0])
-        axes.plot(mine[quantity], mine["val_ppl"], ms=8.5, gid=f"cells {router}", **look)
+        axes.plot(mine[quantity], mine["val_ppl_causal"], ms=8.5, gid=f"cells {router}", **look)
         for each in rows(mine):
             if each.capacity_factor == largest and len(mine) > 1:
                 _name_factor(axes, getattr(each, quantity), each)
     for each in rows(_dense(summary)):
-        axes.axhline(each.val_ppl, lw=1.6, gid=f"level {each.router}", **style.line(each.router))
+        axes.axhline(
+            each.val_ppl_causal, lw=1.6, gid=f"level {each.router}", **style.line(each.router)
+        )
     axes.margins(x=0.21)  # room for the names of capacity factors
 
 
 def _name_factor(axes: Axes, x: float, each: Any) -> None:
     axes.annotate(
         f"CF {float(each.capacity_factor)}",
-        (x, each.val_ppl),
+        (x, each.val_ppl_causal),
         xytext=(8, 0),
         textcoords="offset points",
         va="center",
@@ -107,7 +110,7 @@ def _name_factor(axes: Axes, x: float, each: Any) -> None:
 
 def _dense(summary: pd.DataFrame) -> pd.DataFrame:
     """Networks without a capacity factor, hence without a load."""
-    return summary[summary["capacity_factor"].isna()].dropna(subset=["val_ppl"])
+    return summary[summary["capacity_factor"].isna()].dropna(subset=["val_ppl_causal"])
 
 
 def _note(summary: pd.DataFrame) -> list[str]:
@@ -119,7 +122,11 @@ def _note(summary: pd.DataFrame) -> list[str]:
     if len(_dense(summary)):
         notes.append("Level lines: dense networks, which route nothing.")
     routed = summary[summary["capacity_factor"].notna()]
-    absent = routed[routed[[*PANELS, "val_ppl"]].isna().any(axis=1)]
+    if (routed["causality"] == style.NON_CAUSAL).any():
+        notes.append(
+            "Hollow: load with later tokens in view, by which a non-causal router chooses."
+        )
+    absent = routed[routed[[*PANELS, "val_ppl_causal"]].isna().any(axis=1)]
     if len(absent):
         names = [style.cell(each.router, each.capacity_factor) for each in rows(absent)]
         notes.append(f"Not (wholly) drawn, for want of a measure: {join(names)}.")

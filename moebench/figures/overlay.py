@@ -23,7 +23,7 @@ class Overlay(ArmFigure):
 
     columns = {
         "curves": ("router", "capacity_factor", "seed", "step", "quantity", "value"),
-        "summary": ("router", "capacity_factor", "causality", "val_ppl"),
+        "summary": ("router", "capacity_factor", "causality", "val_ppl_causal"),
     }
 
     def draw(self, tables: Tables) -> Canvas:
@@ -52,14 +52,19 @@ class Overlay(ArmFigure):
 
     def caption(self, tables: Tables) -> str:
         """Name the arm that ends lowest."""
-        cells = tables["summary"].dropna(subset=["val_ppl"])
+        cells = tables["summary"].dropna(subset=["val_ppl_causal"])
         text = ["Learning curves of every router, one column per capacity factor."]
         if len(cells):
-            best = lowest(cells, "val_ppl")
+            best = lowest(cells, "val_ppl_causal")
             name = style.cell(best.router, best.capacity_factor)
-            text.append(f"The lowest mean perplexity at the end is {best.val_ppl:.2f}: {name}.")
-            if best.causality == style.NON_CAUSAL:
-                text.append("That router looks at later tokens.")
+            text.append(
+                "The lowest mean perplexity at the end, without later tokens, is "
+                f"{best.val_ppl_causal:.2f}: {name}."
+            )
+        looking = cells.loc[cells["causality"] == style.NON_CAUSAL, "router"]
+        if len(looking):
+            names = join(map(style.label, style.order(looking)))
+            text.append(f"Curves of {names} are read with later tokens in view.")
         return " ".join([*text, *_note(tables["curves"])])
 
 

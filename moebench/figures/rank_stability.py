@@ -1,5 +1,7 @@
 """Do the routers keep their order? Ranks in every condition, and Kendall's tau between them."""
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,15 +16,16 @@ from moebench.figures.notes import write_below
 RANKS_IN = 3.6  # height of the upper panel
 PAIR_IN = 0.27  # height of a line of the lower one
 EDGES_IN = (0.35, 0.85, 1.15)  # above, between and below the panels
+TICK_CHARACTERS, PAIR_CHARACTERS, LEGEND_CHARACTERS = 13, 46, 18  # before a name is broken
 DODGE = 0.11  # of a condition's width, between two routers
-NOTHING = "Nothing to compare: fewer than two conditions rank two causal routers."
+NOTHING = "Nothing to compare: fewer than two conditions rank two routers."
 
 
 class RankStability(Figure):
     """Above, a line per router from condition to condition; below, a line per pair of them."""
 
     columns = {
-        "ranks": ("condition", "router", "rank", "rank_low", "rank_high", "p_best"),
+        "ranks": ("condition", "router", "causality", "rank", "rank_low", "rank_high", "p_best"),
         "rank_stability": (
             "condition_a",
             "condition_b",
@@ -52,11 +55,7 @@ class RankStability(Figure):
         lower = canvas.add_axes((0.385, EDGES_IN[2] / height_in, 0.595, pairs_in / height_in))
         _draw_ranks(upper, ranks)
         _draw_pairs(lower, stability)
-        canvas.legend(
-            handles=[_handle(router) for router in style.order(ranks["router"])],
-            loc="upper left",
-            bbox_to_anchor=(0.785, top),
-        )
+        canvas.legend(handles=_handles(ranks), loc="upper left", bbox_to_anchor=(0.785, top))
         write_below(canvas, _note(ranks))
         return canvas
 
@@ -65,7 +64,10 @@ class RankStability(Figure):
         stability = tables["rank_stability"]
         if stability.empty:
             return NOTHING
-        text = ["Rank of each causal router by held-out loss in each condition, 1 the best."]
+        text = [
+            "Rank of each router by held-out loss without later tokens in each condition, 1 the "
+            "best."
+        ]
         known = stability.dropna(subset=["kendall_tau"])
         if len(known):
             least = rows(known.sort_values("kendall_tau", kind="stable"))[0]
@@ -96,7 +98,7 @@ def _draw_ranks(axes: Axes, ranks: pd.DataFrame) -> None:
                     f"p={chance:.2f}", (at, 1), xytext=(0, 9), textcoords="offset points",
                     ha="center", size=9.5, color=style.ink(router),
                 )  # fmt: skip
-    axes.set_xticks(range(len(conditions)), [label(each, "\n") for each in conditions])
+    axes.set_xticks(range(len(conditions)), map(_upright, conditions), size=10)
     axes.set_yticks(range(1, int(ranks["rank"].max()) + 1))
     axes.set_ylim(ranks["rank"].max() + 0.5, 0.35)
     axes.set_ylabel("rank, 1 the best")
@@ -112,16 +114,40 @@ def _draw_pairs(axes: Axes, stability: pd.DataFrame) -> None:
             each.kendall_tau, y, ls="", marker=marker, ms=8, color=style.INK,
             markerfacecolor=face, gid=f"pair {each.condition_a} | {each.condition_b}",
         )  # fmt: skip
-    names = [f"{label(each.condition_a)}  –  {label(each.condition_b)}" for each in rows(stability)]
-    axes.set_yticks(range(len(names)), names, size=9.5)
+    names = [_pair(label(each.condition_a), label(each.condition_b)) for each in rows(stability)]
+    axes.set_yticks(range(len(names)), names, size=9.0, linespacing=0.95)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_xlim(-1.06, 1.06)
     axes.axvline(0, color=style.FRONTIER, lw=1)
     axes.set_xlabel("Kendall's tau  (1: the same order, 0: unrelated, −1: the reverse)")
 
 
-def _handle(router: str) -> Line2D:
-    return Line2D([], [], ls="", ms=8, label=style.label(router), **style.point(router))
+def _upright(condition: str) -> str:
+    """Name of a condition in the lines of a narrow column."""
+    lines = label(condition, "\n").split("\n")
+    return "\n".join(part for line in lines for part in textwrap.wrap(line, TICK_CHARACTERS))
+
+
+def _pair(one: str, other: str) -> str:
+    """Names of two conditions side by side, or one below the other where they are long."""
+    is_long = len(one) + len(other) > PAIR_CHARACTERS
+    return f"{one}  –\n{other}" if is_long else f"{one}  –  {other}"
+
+
+def _handles(ranks: pd.DataFrame) -> list[Line2D]:
+    causality = dict(zip(ranks["router"], ranks["causality"], strict=True))
+    names = {router: style.causal_label(router, causality[router]) for router in causality}
+    return [
+        Line2D(
+            [],
+            [],
+            ls="",
+            ms=8,
+            label=textwrap.fill(names[router], LEGEND_CHARACTERS),
+            **style.point(router),
+        )
+        for router in style.order(names)
+    ]
 
 
 def _note(ranks: pd.DataFrame) -> list[str]:

@@ -10,6 +10,7 @@ SHORT = {
     "auxiliary_losses": "balance\nloss with\ngradient",
     "hash_of_token": "hash of\nthe token",
     "clamp": "expert\nchoice\nunclamped",
+    "later_tokens": "scored\nwithout\nlater\ntokens",
 }
 LONG = {
     "interval": "Counting the interval between scorings once",
@@ -20,4 +21,5 @@ LONG = {
     "auxiliary_losses": "Giving the balance loss a gradient, and adding the z-loss",
     "hash_of_token": "Hashing the token instead of its place in the batch",
     "clamp": "Letting each expert take as many tokens as it has room for, not 64",
+    "later_tokens": "Scoring expert choice without later tokens",
 }

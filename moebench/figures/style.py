@@ -1,8 +1,8 @@
 """How every figure looks: one colour, marker and line per router everywhere, and readable in grey.
 
 The five main routers differ in lightness by at least 9 CIE units, so a grey print keeps them apart;
-marker and line style do so as well. Dense baselines are grey. A router whose causality is
-``non-causal`` is drawn hollow.
+marker and line style do so as well. Dense baselines are grey. What was read with later tokens in
+view is drawn hollow.
 """
 
 import hashlib
@@ -92,6 +92,11 @@ def label(router: str, causality: Any = None) -> str:
     """Name of a router for a reader; a non-causal one is called so."""
     name = LABELS.get(router, router.replace("_", " "))
     return f"{name} ({NON_CAUSAL})" if causality == NON_CAUSAL else name
+
+
+def causal_label(router: str, causality: Any) -> str:
+    """Name of a router beside what it reaches without later tokens, said where that is other."""
+    return f"{label(router)}, without later tokens" if causality == NON_CAUSAL else label(router)
 
 
 def cell(

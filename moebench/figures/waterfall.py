@@ -96,8 +96,8 @@ def notes(table: pd.DataFrame) -> list[str]:
     hollow = table.loc[table["causality"] == style.NON_CAUSAL, "router"]
     if len(hollow):
         found.append(
-            f"Hollow: {join(map(style.label, style.order(hollow)))} looks at later tokens when it "
-            "is scored, so its perplexity is no language-model score."
+            f"Hollow: {join(map(style.label, style.order(hollow)))} looks at later tokens there "
+            "when it is scored, so its perplexity is no language-model score."
         )
     return found
 
@@ -113,8 +113,12 @@ def _draw(axes: Axes, table: pd.DataFrame, quantity: str) -> None:
             x, mine[f"{quantity}_low"], mine[f"{quantity}_high"],
             color=style.look(router).colour, lw=1.6,
         )  # fmt: skip
-        point = style.point(router, mine["causality"].iloc[-1])
-        axes.plot(x, mine[quantity], ls="", ms=6.5, gid=f"{quantity} {router}", **point)
+        for causality in mine["causality"].unique():
+            is_so = (mine["causality"] == causality).to_numpy()
+            axes.plot(
+                x[is_so], mine.loc[is_so, quantity], ls="", ms=6.5,
+                gid=f"{quantity} {router} {causality}", **style.point(router, causality),
+            )  # fmt: skip
     axes.set_xticks(stages["stage"], [SHORT[repair] for repair in stages["repair"]], size=9)
     axes.set_xlim(-0.5, len(stages) - 0.5)
     axes.grid(axis="x", visible=False)
@@ -128,7 +132,8 @@ def _draw(axes: Axes, table: pd.DataFrame, quantity: str) -> None:
 
 
 def _handles(table: pd.DataFrame) -> list[Line2D]:
-    causality = dict(zip(table["router"], table["causality"], strict=True))
+    first = table.drop_duplicates("router")
+    causality = dict(zip(first["router"], first["causality"], strict=True))
     return [
         Line2D([], [], ms=8, label=style.label(router), **style.line(router),
                **{k: v for k, v in style.point(router, causality[router]).items() if k != "color"})

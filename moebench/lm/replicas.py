@@ -113,13 +113,20 @@ class Replicas:
         """Whether it is so on any rank."""
         return is_so if self.is_alone else bool(self.sum(torch.tensor([float(is_so)])).item())
 
-    def largest_first(self, values: list[float]) -> list[float]:
-        """The values of the rank whose first value is the largest."""
+    def slowest(self, times_s: dict[str, float], by: str) -> dict[str, float]:
+        """The times of the rank that took longest, by one of them."""
         if self.is_alone:
-            return values
-        own = torch.tensor([values], dtype=torch.float64, device=self.communicator.device)
+            return times_s
+        own = torch.tensor(
+            [list(times_s.values())], dtype=torch.float64, device=self.communicator.device
+        )
         every = self.communicator.all_gather(own, [1] * self.world_size).tolist()
-        return max(every, key=lambda each: float(each[0]))
+        return max((dict(zip(times_s, each, strict=True)) for each in every), key=lambda t: t[by])
+
+    def largest(self, value: int) -> int:
+        """The largest of the ranks' values."""
+        own = torch.tensor([value], device=self.communicator.device)
+        return int(self.communicator.all_gather(own, [1] * self.world_size).max())
 
     def told(self, thing: Thing) -> Thing:
         """What the first rank has, whose disk the others need not share: anything torch can save.

@@ -73,7 +73,7 @@ def train(
             save=lambda: _save(trainer, progress, checkpoint, identity),
             is_to_end=is_to_end,
         )
-    peak_bytes = int(trainer.replicas.largest_first([machine.peak_resident_bytes()])[0])
+    peak_bytes = trainer.replicas.largest(machine.peak_resident_bytes())
     with trainer.shards.whole():
         if ranks.rank > 0:
             return []

@@ -85,6 +85,11 @@ def _decision(line: Line) -> str:
     ]
     if line["num_comparisons"] > 1:
         parts.append(f"one of {line['num_comparisons']} comparisons")
+    if pd.notna(line["later_tokens_verdict"]):
+        parts.append(
+            f"with later tokens in view {line['later_tokens_verdict']}: "
+            f"{line['later_tokens_decided_by']}"
+        )
     if pd.notna(line["left_out"]):
         parts.append(f"left out: {line['left_out']}")
     return "; ".join(parts)

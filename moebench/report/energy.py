@@ -47,7 +47,8 @@ def page(tables: Tables) -> list[str]:
         rst.heading("Energy of dense networks and mixtures", 1),
         rst.bullets(measured(cells)),
         rst.heading("From which size on a mixture is better", 2),
-        rst.bullets(crossovers(tables["crossover"])),
+        rst.bullets(crossovers(tables["crossover"], tables["factors"])),
+        *one_at_a_time(tables["factors"]),
         rst.heading("What is mixture, and what is its implementation", 2),
         rst.bullets(say.ladder(_headline_batch(tables["gains"])) or [NOTHING]),
         rst.heading("At equal quality", 2),
@@ -63,6 +64,10 @@ def page(tables: Tables) -> list[str]:
     ]
 
 
+NO_LADDER = (
+    "The sizes are no ladder, in which every number of the shape grows or stays, so nothing holds "
+    "from a size on."
+)
 NOTHING = "Nothing can be compared: there is no size with both a mixture and a dense network."
 
 
@@ -98,10 +103,10 @@ def measured(cells: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def crossovers(table: pd.DataFrame) -> list[str]:
+def crossovers(table: pd.DataFrame, factors: pd.DataFrame) -> list[str]:
     """One sentence per kernel at the headline batch, and how many more lines there are."""
     if table.empty:
-        return [NOTHING]
+        return [NOTHING if factors.empty else NO_LADDER]
     wanted = _headline_batch(table)
     shown = wanted[(wanted["baseline"] == DENSE) | (wanted["kernel"] == BEST)]
     sentences = [say.crossover(line) for line in rows(shown)]
@@ -112,6 +117,19 @@ def crossovers(table: pd.DataFrame) -> list[str]:
             f"{len(table) - len(shown)} more, of other batches and pairs, are in the table."
         )
     return sentences
+
+
+def one_at_a_time(factors: pd.DataFrame) -> list[str]:
+    """What each number of a shape changes, at the headline batch with the best kernel."""
+    if factors.empty:
+        return []
+    wanted = _headline_batch(factors)
+    kernel = BEST if BEST in set(wanted["kernel"]) else wanted["kernel"].iloc[0]
+    shown = wanted[(wanted["kernel"] == kernel) & (wanted["baseline"] == DENSE)]
+    return [
+        rst.heading("One number of the shape at a time", 2),
+        rst.bullets([say.factor(line) for line in rows(shown)]),
+    ]
 
 
 def equal_quality(table: pd.DataFrame) -> list[str]:

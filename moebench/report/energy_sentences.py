@@ -11,6 +11,12 @@ from moebench.figures.base import rows
 from moebench.figures.notes import join
 
 TIME = "time"
+FACTORS = {
+    "num_experts": "experts",
+    "width": "wide",
+    "num_layers": "layers",
+    "top_k": "experts a sample",
+}
 
 
 def crossover(line: Any) -> str:
@@ -77,6 +83,17 @@ def _rung(line: Any) -> str:
         return f"the dense network takes {ratio(line)} times the {unit} of the grouped mixture"
     name = networks.label(line.baseline_kernel)
     return f"{name} takes {ratio(line)} times those of the grouped one"
+
+
+def factor(line: Any) -> str:
+    """What a larger number of the shape does to the saving of a mixture."""
+    unit = "seconds" if line.quantity == TIME else "joules"
+    what = FACTORS[line.factor]
+    return (
+        f"{line.larger_value} {what} instead of {line.value} (sizes {line.larger_size} and "
+        f"{line.size}), {place(line)}: what the {networks.label(line.kernel)} saves in {unit} "
+        f"against the dense network of equal size is multiplied by {ratio(line)}."
+    )
 
 
 def equal_loss(line: Any) -> str:

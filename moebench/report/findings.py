@@ -14,7 +14,7 @@ COLUMNS = {  # of the table of arms: heading, column, format
     "from": ("val_ppl_causal_low", "{:.3f}"),
     "to": ("val_ppl_causal_high", "{:.3f}"),
     "with later tokens": ("val_ppl", "{:.3f}"),
-    "bits per byte": ("val_bits_per_byte", "{:.3f}"),
+    "bits per byte": ("val_bits_per_byte_causal", "{:.3f}"),
     "tokens/s": ("train_tokens_per_s", "{:,.0f}"),
     "active parameters": ("num_active_params", "{:,.0f}"),
     "dropped": ("drop_rate", "{:.1%}"),
@@ -25,6 +25,7 @@ COLUMNS = {  # of the table of arms: heading, column, format
 }
 
 
+SETTLED_NATS = 0.005  # a loss that moves by less is at its end: half a per cent of the perplexity
 # How a router that looks at later tokens is scored without them.
 MODES = {"threshold": "an expert takes whoever is as good as those it took on training text"}
 
@@ -33,6 +34,7 @@ def page(
     experiment: str,
     summary: pd.DataFrame,
     contrasts: pd.DataFrame,
+    curves: pd.DataFrame,
     tokens: Mapping[str, Any],
     comparison: pd.DataFrame | None = None,
 ) -> list[str]:
@@ -44,6 +46,7 @@ def page(
         *frontier(summary),
         *balance(summary),
         *against_bigram(summary, tokens),
+        *at_the_end(curves),
     ]
     parts = [
         rst.heading(f"Experiment {experiment}", 1),
@@ -171,6 +174,24 @@ def against_bigram(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str
     return [
         f"A bigram model has perplexity {bigram:.3f} on the same held-out text; {len(below)} of "
         f"{len(summary)} arms are below."
+    ]
+
+
+def at_the_end(curves: pd.DataFrame) -> list[str]:
+    """How far the held-out loss still fell between the last two scorings, over all runs."""
+    losses = curves[curves["quantity"] == "val_nll_nats"].groupby("step")["value"].mean()
+    if len(losses) < 2:
+        return []
+    (before, after), (earlier, later) = losses.index[-2:], losses.iloc[-2:]
+    fall = earlier - later
+    told = (
+        "longer training would lower it further, and may change the order"
+        if fall > SETTLED_NATS
+        else "longer training would change little"
+    )
+    return [
+        f"Between steps {before} and {after} the held-out loss moved by {-fall:+.3f} nats in the "
+        f"mean over all runs: {told}."
     ]
 
 

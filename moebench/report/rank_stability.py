@@ -14,7 +14,7 @@ def page(stability: pd.DataFrame, ranks: pd.DataFrame) -> list[str]:
     """Parts of the page, from the two tables."""
     return [
         rst.heading("Does the order of the routers hold everywhere?", 1),
-        rst.bullets([*claim(stability, ranks), *best(ranks)]),
+        rst.bullets([*claim(stability, ranks), *best(ranks), *without_later_tokens(ranks)]),
         rst.heading("Condition against condition", 2),
         pairs_table(stability),
     ]
@@ -23,9 +23,7 @@ def page(stability: pd.DataFrame, ranks: pd.DataFrame) -> list[str]:
 def claim(stability: pd.DataFrame, ranks: pd.DataFrame) -> list[str]:
     """The same order everywhere, as a claim that was put to the test."""
     if stability.empty:
-        return [
-            "Fewer than two conditions rank two causal routers, so there is nothing to compare."
-        ]
+        return ["Fewer than two conditions rank two routers, so there is nothing to compare."]
     num_conditions = ranks["condition"].nunique()
     lowest = stability.dropna(subset=["kendall_tau"]).sort_values("kendall_tau", kind="stable")
     counts = {
@@ -65,6 +63,16 @@ def best(ranks: pd.DataFrame) -> list[str]:
             f"{label(each['condition'])}: lowest perplexity by {name}{chance}{others}."
         )
     return sentences
+
+
+def without_later_tokens(ranks: pd.DataFrame) -> list[str]:
+    """Who looks at later tokens, and by what it is ranked nevertheless."""
+    looking = style.order(ranks.loc[ranks["causality"] == style.NON_CAUSAL, "router"])
+    return [
+        f"{style.label(router)} looks at later tokens; it is ranked by what it reaches without "
+        "them."
+        for router in looking
+    ]
 
 
 def pairs_table(stability: pd.DataFrame) -> str:

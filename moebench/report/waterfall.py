@@ -9,7 +9,7 @@ from moebench.figures.notes import join
 from moebench.figures.repairs import LONG
 from moebench.report import rst
 
-SPEED_FELT = 1.2  # a smaller factor is the clock's own noise: cells are not timed in turns
+SPEED_FELT = 1.03  # a smaller factor is not worth a sentence, however sure
 
 
 def page(table: pd.DataFrame) -> list[str]:
@@ -59,11 +59,16 @@ def repair(before: pd.DataFrame, after: pd.DataFrame) -> str:
     what = LONG[after["repair"].iloc[0]]
     moved = [_change(each) for each in after.to_dict("records") if _is_moved(each)]
     factor = _speed(after)
+    faster = (
+        [] if factor else [_factor(each) for each in after.to_dict("records") if _is_felt(each)]
+    )
     parts = []
     if moved:
         parts.append(f"moves the loss of {join(moved)} nats per token")
     if factor is not None:
         parts.append(f"changes the reported rate by a factor of {factor}")
+    if faster:
+        parts.append(f"changes the rate of {join(faster)}")
     if _order(before) != _order(after):
         parts.append(f"changes the order of the means to {_order(after)}")
     return f"{what} {'; it '.join(parts) if parts else 'moves nothing that the seeds can tell'}."
@@ -93,6 +98,19 @@ def _change(each: Any) -> str:
     low, high = each["nll_change_nats_low"], each["nll_change_nats_high"]
     change = f"{each['nll_change_nats']:+.3f} ({low:+.3f} to {high:+.3f})"
     return f"{style.label(each['router'])} by {change}"
+
+
+def _is_felt(each: Any) -> bool:
+    """Whether the factor of a rate is large enough to matter, and its interval leaves out 1."""
+    low, high = each["speed_ratio_low"], each["speed_ratio_high"]
+    ratio = each["speed_ratio"]
+    return bool(max(ratio, 1 / ratio) >= SPEED_FELT and (low > 1 or high < 1))
+
+
+def _factor(each: Any) -> str:
+    low, high = each["speed_ratio_low"], each["speed_ratio_high"]
+    factor = f"{each['speed_ratio']:.2f} ({low:.2f} to {high:.2f})"
+    return f"{style.label(each['router'])} by a factor of {factor}"
 
 
 def _speed(after: pd.DataFrame) -> str | None:

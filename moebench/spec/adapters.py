@@ -11,6 +11,7 @@ from moebench import registry
 from moebench.spec.base import Spec
 from moebench.spec.kinds import unit
 from moebench.spec.problems import check_options, one_of
+from moebench.spec.runs import TextTrainingSpec
 
 VARIANTS = "perft.adapters"  # the package of their plug-ins
 
@@ -141,52 +142,6 @@ class BaseModelSpec(Spec):
         return self
 
 
-class PretrainingSpec(Spec):
-    """How the embedded base model is trained; the keys mean what they mean under training."""
-
-    seq_len: int = Field(
-        128, ge=2, description="length of a window", json_schema_extra=unit("tokens")
-    )
-    batch_size: int = Field(
-        16, ge=1, description="windows in one step", json_schema_extra=unit("windows")
-    )
-    num_steps: int = Field(
-        300, ge=1, description="length of training", json_schema_extra=unit("steps")
-    )
-    learning_rate: float = Field(4e-3, gt=0, description="peak learning rate of AdamW")
-    warmup_steps: int = Field(
-        30,
-        ge=0,
-        description="linear warm-up; cosine decay to 0 after it",
-        json_schema_extra=unit("steps"),
-    )
-    weight_decay: float = Field(0.1, ge=0, description="AdamW's decay of matrices")
-    grad_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    balance_coef: float = Field(0.01, ge=0, description="factor of the routers' balance loss")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="autocast type")
-    device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="auto: a GPU where there is one"
-    )
-    threads: int = Field(1, ge=1, description="CPU threads")
-    eval_every: int = Field(
-        100,
-        ge=1,
-        description="interval between scorings of the held-out text",
-        json_schema_extra=unit("steps"),
-    )
-    checkpoint_every: int = Field(
-        50, ge=1, description="interval between checkpoints", json_schema_extra=unit("steps")
-    )
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "PretrainingSpec":
-        if self.warmup_steps >= self.num_steps:
-            raise ValueError(
-                f"warmup_steps={self.warmup_steps} must be less than num_steps={self.num_steps}"
-            )
-        return self
-
-
 class PretrainingRunSpec(Spec):
     """The training of an embedded base model: everything that decides its outcome, but the code."""
 
@@ -195,4 +150,4 @@ class PretrainingRunSpec(Spec):
     tokenizer: str
     seed: int
     model: BaseModelSpec
-    training: PretrainingSpec
+    training: TextTrainingSpec

@@ -70,6 +70,9 @@ class LearningSpec(Spec):
         128, ge=1, description="samples of one update", json_schema_extra=unit("samples")
     )
     learning_rate: float = Field(1e-3, gt=0, description="of Adam")
+    balance_coef: float = Field(
+        0.01, ge=0, description="factor of the mixture's balance loss; published: none, which is 0"
+    )
 
 
 class RangeSpec(Spec):

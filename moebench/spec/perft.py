@@ -20,7 +20,6 @@ from moebench.spec.adapters import (
     BaseModelSpec,
     FinetuningSpec,
     PretrainingRunSpec,
-    PretrainingSpec,
 )
 from moebench.spec.base import RoomSpec, Spec
 from moebench.spec.kinds import (
@@ -35,6 +34,7 @@ from moebench.spec.kinds import (
     unit,
 )
 from moebench.spec.problems import check_options, problem
+from moebench.spec.runs import TextTrainingSpec
 
 EXPERIMENT = "perft"
 TABLES = ("perft", "summary", "curves", "contrasts", "published", "statements")
@@ -74,8 +74,9 @@ class BaseSpec(Spec):
         None, description="overrides the top-level tokenizer, where source is embedded"
     )
     model: BaseModelSpec = Field(BaseModelSpec(), description="size, where source is embedded")
-    training: PretrainingSpec = Field(
-        PretrainingSpec(), description="training, where source is embedded"
+    training: TextTrainingSpec = Field(
+        TextTrainingSpec(),
+        description="training, where source is embedded; keys as under training",
     )
     seed: int = Field(0, ge=0, description="of its training, where source is embedded")
 

@@ -98,8 +98,8 @@ class ModelSpec(Spec):
         return self.ffn_mult * self.dim // self.expert_granularity
 
 
-class TrainingSpec(Spec):
-    """How a model is trained. The same for every router, so that only the router differs."""
+class TextTrainingSpec(Spec):
+    """How a model learns the next token of windows of text."""
 
     seq_len: int = Field(
         128, ge=2, description="length of a window", json_schema_extra=unit("tokens")
@@ -123,19 +123,41 @@ class TrainingSpec(Spec):
     weight_decay: float = Field(0.1, ge=0, description="AdamW's decay of matrices")
     grad_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     balance_coef: float = Field(0.01, ge=0, description="factor of the balance loss")
-    balance_scope: Literal["batch", "sequence"] = Field(
-        "batch",
-        description="over which tokens a load is balanced: all of a step, or each window alone; "
-        "for routers with Switch's balance loss",
-    )
-    z_coef: float = Field(0.001, ge=0, description="factor of the router z-loss")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="autocast type; auto: bfloat16 on a GPU, on a CPU the faster of the two"
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: a GPU where there is one"
     )
-    threads: int = Field(1, ge=1, description="CPU threads of one rank")
+    threads: int = Field(1, ge=1, description="CPU threads of one process")
+    eval_every: int = Field(
+        100,
+        ge=1,
+        description="interval between scorings of the held-out text",
+        json_schema_extra=unit("steps"),
+    )
+    checkpoint_every: int = Field(
+        50, ge=1, description="interval between checkpoints", json_schema_extra=unit("steps")
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "TextTrainingSpec":
+        if self.warmup_steps >= self.num_steps:
+            raise ValueError(
+                f"warmup_steps={self.warmup_steps} must be less than num_steps={self.num_steps}"
+            )
+        return self
+
+
+class TrainingSpec(TextTrainingSpec):
+    """How a model is trained. The same for every router, so that only the router differs."""
+
+    balance_scope: Literal["batch", "sequence"] = Field(
+        "batch",
+        description="over which tokens a load is balanced: all of a step, or each window alone; "
+        "for routers with Switch's balance loss",
+    )
+    z_coef: float = Field(0.001, ge=0, description="factor of the router z-loss")
     ranks: int = Field(
         1,
         ge=1,
@@ -152,22 +174,9 @@ class TrainingSpec(Spec):
         description="whose tokens a router, a full expert and a balance loss look at: those of all "
         "ranks, so that losses do not depend on their number, or those of each rank alone",
     )
-    eval_every: int = Field(
-        75,
-        ge=1,
-        description="interval between scorings of the held-out text",
-        json_schema_extra=unit("steps"),
-    )
-    checkpoint_every: int = Field(
-        50, ge=1, description="interval between checkpoints", json_schema_extra=unit("steps")
-    )
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "TrainingSpec":
-        if self.warmup_steps >= self.num_steps:
-            raise ValueError(
-                f"warmup_steps={self.warmup_steps} must be less than num_steps={self.num_steps}"
-            )
+    def _shared_out_evenly(self) -> "TrainingSpec":
         if self.batch_size % self.ranks:
             raise ValueError(
                 f"ranks={self.ranks} must divide batch_size={self.batch_size}, so that all ranks "

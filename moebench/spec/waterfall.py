@@ -21,6 +21,7 @@ Repair = Literal[
     "auxiliary_losses",
     "hash_of_token",
     "clamp",
+    "later_tokens",
 ]
 REPAIRS: tuple[Repair, ...] = get_args(Repair)
 MainRouter = Literal["top1", "topk_hard", "softk", "hash", "expert_choice"]

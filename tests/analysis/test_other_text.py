@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from moebench.analysis.blocks import block_differences
 from moebench.analysis.other_text import FEWEST_WINDOWS, text_draws, text_intervals
 
 NUM_ARMS, NUM_SEEDS, NUM_WINDOWS = 4, 3, 120
@@ -51,6 +52,15 @@ def test_draws_have_the_scatter_of_a_mean_over_windows():
     assert drawn.shape == (1, 2000)
     assert drawn.std() == pytest.approx(1 / np.sqrt(1000), rel=0.15)
     assert drawn.mean() == pytest.approx(0, abs=3e-3)
+
+
+def test_where_the_text_moves_all_arms_alike_the_seeds_alone_make_the_interval():
+    rng = np.random.default_rng(0)
+    nll_AS, window_W = rng.normal(size=(NUM_ARMS, NUM_SEEDS)), 9 * rng.normal(size=NUM_WINDOWS)
+    found = text_intervals(nll_AS, np.tile(window_W, (NUM_ARMS, 1)), PAIRS, rng)
+    of_seeds = block_differences(nll_AS, PAIRS)
+    assert found.low == pytest.approx(of_seeds.low, rel=0.2)
+    assert found.high == pytest.approx(of_seeds.high, rel=0.2)
 
 
 def test_a_hard_passage_is_hard_for_all_arms():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -24,21 +25,29 @@ ORDER = ("top1", "topk_hard", "softk", "hash")
 CLEAR, NOISE = 0.1, 0.004
 
 
-def experiment(name, order, *, gap=CLEAR, noise=NOISE, factors=(1.25,), seeds=(0, 1, 2), rng=0):
-    """Conditions of an experiment whose routers stand in a given order, ``gap`` nats apart."""
+def experiment(
+    name, order, *, gap=CLEAR, noise=NOISE, factors=(1.25,), seeds=(0, 1, 2), rng=0, certified=None
+):
+    """Conditions of an experiment whose routers stand in a given order, ``gap`` nats apart.
+
+    With later tokens in view, expert choice would always be the best. ``certified`` is the class
+    that a certificate found, by router.
+    """
     wobble = np.random.default_rng(rng)
     place = {router: rank for rank, router in enumerate(order)}
-    arms = [(router, factor) for router in [*order, "expert_choice"] for factor in factors]
-    finals = [
-        synthetic.final(
-            synthetic.run_spec(router, factor, seed),
-            2 + gap * place.get(router, 9) + 0.1 * seed + noise * wobble.standard_normal(),
-        )
-        for router, factor in [*arms, ("dense", None)]
-        for seed in seeds
-    ]
-    runs, pairs = (as_file(table) for table in (cells.final_rows(finals), contrasts(finals)))
-    return conditions(name, runs, pairs, np.random.default_rng(rng))
+    arms = [(router, factor) for router in [*order, "legacy_softk"] for factor in factors]
+    finals = []
+    for (router, factor), seed in itertools.product([*arms, ("dense", None)], seeds):
+        nll = 2 + gap * place.get(router, 9) + 0.1 * seed + noise * wobble.standard_normal()
+        spec = synthetic.run_spec(router, factor, seed)
+        causal = synthetic.causal_scores(spec, nll)
+        finals.append(synthetic.final(spec, 1.0 if router == "expert_choice" else nll, **causal))
+    runs = cells.final_rows(finals)
+    arms = runs.drop_duplicates("cell")
+    summary = arms.assign(certified=arms["router"].map(certified or {}))
+    return conditions(
+        name, *map(as_file, (runs, summary, contrasts(finals))), np.random.default_rng(rng)
+    )
 
 
 def as_file(table):
@@ -101,13 +110,30 @@ def test_interval_of_tau_is_that_of_scipys_tau_of_each_draw():
     assert [line["kendall_tau_low"], line["kendall_tau_high"]] == pytest.approx(expected, abs=1e-9)
 
 
-def test_each_swept_value_is_a_condition_and_other_routers_or_dense_ones_do_not_count():
+def test_each_swept_value_is_a_condition_and_dense_networks_or_published_mistakes_do_not_count():
     found = experiment("unified", ORDER, factors=(1.0, 1.25))
     assert [each.name for each in found] == [
         "unified, capacity_factor=1.0", "unified, capacity_factor=1.25",
     ]  # fmt: skip
-    assert all(set(each.nll) == set(ORDER) for each in found), "neither dense nor non-causal"
+    assert all(set(each.nll) == set(ORDER) for each in found), "neither dense nor legacy_softk"
     assert compare(found)["kendall_tau"] == 1
+
+
+def test_who_looks_at_later_tokens_is_ranked_by_what_it_reaches_without_them():
+    order = ("softk", "expert_choice", "hash")
+    table = ranks(experiment("a", order)).set_index("router")
+    assert table["rank"].to_dict() == {"softk": 1, "expert_choice": 2, "hash": 3}
+    assert table.loc["expert_choice", "val_nll_causal_nats"] == pytest.approx(2.2, abs=0.01)
+    assert table["causality"].to_dict() == {
+        "softk": "token-local", "expert_choice": "non-causal", "hash": "token-local",
+    }  # fmt: skip
+    assert compare(experiment("a", order), experiment("b", order, rng=1))["num_same"] == 3
+
+
+def test_who_looks_at_later_tokens_unsaid_is_ranked_nowhere():
+    found = {"softk": "non-causal", "hash": "token-local", "expert_choice": "non-causal"}
+    [caught] = experiment("a", ("softk", "expert_choice", "hash"), certified=found)
+    assert set(caught.nll) == {"expert_choice", "hash"}
 
 
 @pytest.mark.slow

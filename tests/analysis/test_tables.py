@@ -126,14 +126,17 @@ def test_summary_is_made_of_its_runs(rows):
 
 
 def test_a_score_with_later_tokens_in_view_brings_nobody_onto_the_frontier(rows):
+    seen = {"val_nll_nats": 0.5, "val_bits_per_byte": 0.5 / np.log(2)}  # a token a byte
     best = [
-        changed(row, "final", val_nll_nats=0.5) if row.spec["router"] == "expert_choice" else row
+        changed(row, "final", **seen) if row.spec["router"] == "expert_choice" else row
         for row in rows
     ]
     summary = summary_of(best).set_index("router")
     assert not summary.loc["expert_choice", "on_frontier"].any()
     assert (summary.loc["expert_choice", "p_on_frontier"] < 0.05).all()
     assert (summary.loc["expert_choice", "val_nll_nats"] == 0.5).all()
+    bits = summary["val_bits_per_byte_causal"].to_numpy()
+    assert bits == pytest.approx(summary["val_nll_causal_nats"].to_numpy() / np.log(2))
     assert summary["on_frontier"].any()
 
 

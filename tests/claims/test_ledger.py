@@ -1,5 +1,7 @@
 """Verdicts on this run: intervals decide, and nothing is supported for want of data."""
 
+import ast
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import yaml
 
 from moebench.analysis.claims import entries, known_tables, language, readings
 from moebench.analysis.claims.evaluate import judge
+from moebench.analysis.claims.later_tokens import in_view
 from moebench.analysis.claims.ledger import ledger
 from moebench.analysis.claims.schemas import CLAIMS
 from moebench.analysis.claims.smallest import smallest_effect
@@ -168,6 +171,56 @@ def test_a_row_of_the_ledger_carries_the_numbers_that_decided(tmp_path):
     assert published["figure"] == "f"
     assert (here["verdict"], here["reason"]) == ("not testable here", "nothing to try")
     assert pd.isna(here["effect"])
+
+
+def looking_ahead():
+    """Runs in which expert choice is the best with later tokens in view, and the worst without."""
+    ppl = {"softk": (5.0, 5.0), "top1": (5.5, 5.5), "expert_choice": (6.0, 4.0)}
+    made = [
+        {"router": router, "seed": seed, "val_ppl_causal": causal + noise, "val_ppl": seen + noise}
+        for router, (causal, seen) in ppl.items()
+        for seed, noise in enumerate((-0.001, 0.0, 0.001) if router == "top1" else (0.0, 0.0, 0.0))
+    ]
+    return {"unified": pd.DataFrame(made)}
+
+
+def test_a_claim_is_judged_without_later_tokens_and_says_what_they_would_have_changed(tmp_path):
+    here = {"tables": ["unified"], "holds": "lowest(val_ppl_causal, router == 'expert_choice')"}
+    found = entries.read(a_file(tmp_path, here=here, smallest="1 %"))
+    published, line = ledger(found, PRINTED, looking_ahead(), drawn=[]).to_dict("records")
+    assert line["verdict"] == "refuted"
+    assert "val_ppl_causal[router == 'expert_choice'] = 6 <" in line["decided_by"]
+    assert line["later_tokens_verdict"] == "supported"
+    assert "val_ppl[router == 'expert_choice'] = 4 < 5" in line["later_tokens_decided_by"]
+    assert pd.isna(published["later_tokens_verdict"])
+
+
+@pytest.mark.parametrize(
+    "holds",
+    [
+        "val_ppl_causal[router == 'softk'] < val_ppl_causal[router == 'top1']",  # neither looks
+        "val_ppl[router == 'expert_choice'] < val_ppl[router == 'softk']",  # no causal score
+    ],
+)
+def test_where_later_tokens_change_nothing_or_were_asked_for_nothing_stands_beside(tmp_path, holds):
+    here = {"tables": ["unified"], "holds": holds}
+    table = ledger(entries.read(a_file(tmp_path, here=here)), PRINTED, looking_ahead(), drawn=[])
+    assert table.loc[1, "verdict"] == "supported"
+    assert table["later_tokens_verdict"].isna().all()
+
+
+def test_a_predicate_stays_as_it_is_when_its_scores_are_replaced():
+    given = language.predicate("lowest(val_ppl_causal, router == 'softk')")
+    assert ast.unparse(in_view(given)) == "lowest(val_ppl, router == 'softk')"
+    assert ast.unparse(given) == "lowest(val_ppl_causal, router == 'softk')"
+
+
+def test_a_table_without_scores_of_whole_texts_has_a_verdict_all_the_same(tmp_path):
+    here = {"tables": ["unified"], "holds": "lowest(val_ppl_causal, router == 'softk')"}
+    made = {"unified": looking_ahead()["unified"].drop(columns="val_ppl")}
+    table = ledger(entries.read(a_file(tmp_path, here=here)), PRINTED, made, drawn=[])
+    assert table.loc[1, "verdict"] == "supported"
+    assert pd.isna(table.loc[1, "later_tokens_verdict"])
 
 
 def test_a_table_that_this_run_does_not_make_is_not_testable(tmp_path):

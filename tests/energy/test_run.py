@@ -2,6 +2,8 @@
 
 import json
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from moebench.analysis.energy.estimate import estimate
@@ -95,6 +97,23 @@ def test_only_trained_networks_have_accuracies_each_in_its_number_type(rows):
     last = curves[curves["epoch"] == 2].set_index("network")
     f32 = tiny[tiny["dtype"] == "f32"].groupby("network")["heldout_nll_nats"].first()
     assert last["heldout_nll_nats"].to_dict() == pytest.approx(f32.to_dict())
+
+
+@pytest.mark.slow
+def test_the_load_of_the_experts_is_in_the_rows_and_in_the_table_of_training(rows):
+    curves = tabulate_training(rows).set_index(["network", "epoch"])
+    shape = SPEC.shape("tiny")
+    for row in of("epoch", rows):
+        line = curves.loc[row.spec["network"], row.values["epoch"]]
+        load_E = row.values["heldout_load_E"]
+        if row.spec["network"] != "moe":
+            assert load_E is None
+            assert pd.isna(line["heldout_load_cv"])
+            continue
+        assert len(load_E) == shape.num_experts
+        assert sum(load_E) == SPEC.learning.num_heldout * shape.top_k
+        assert line["heldout_load_cv"] == pytest.approx(np.std(load_E) / np.mean(load_E))
+        assert line["num_dead_experts"] == load_E.count(0)
 
 
 @pytest.mark.slow

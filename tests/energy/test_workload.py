@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from moebench import machine
+from moebench.analysis.load import load_cv
 from moebench.energy import workload
 from moebench.energy.loaded import is_emulated, precision
 from moebench.energy.networks import seeded
-from moebench.energy.training import Trainer, score
+from moebench.energy.training import Trainer, load, score
 from moebench.spec import LearningSpec, ShapeSpec
 
 SHAPE = ShapeSpec(num_experts=4, width=32, num_layers=2, top_k=2)
@@ -74,6 +75,53 @@ def test_an_epoch_is_adam_on_cross_entropy_batch_by_batch():
     samples, _ = workload.train_and_heldout(learning, 0)
     plain = seeded("dense_active", SHAPE, 0)
     optimiser = torch.optim.Adam(plain.parameters(), lr=0.01)
+    for index in workload.shuffle(400, 0, 1).split(64):
+        optimiser.zero_grad()
+        torch.nn.CrossEntropyLoss()(plain(samples.x_ND[index]), samples.y_N[index]).backward()
+        optimiser.step()
+    for ours, expected in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, expected)
+
+
+def skewed(balance_coef):
+    """A mixture whose gate begins with a liking for one expert, after some training."""
+    changes = {"num_epochs": 4, "learning_rate": 0.01, "balance_coef": balance_coef}
+    learning = SHORT.model_copy(update=changes)
+    samples, heldout = workload.train_and_heldout(learning, 0)
+    model = seeded("moe", SHAPE.model_copy(update={"top_k": 1}), 0)
+    with torch.no_grad():
+        model.gate.bias[0] += 0.5
+    *_, last = Trainer(model, samples, learning, 0).epochs(heldout, lambda step: step(), "moe")
+    return last.heldout_load_E, model, heldout
+
+
+def test_the_balance_loss_evens_the_load_and_is_left_out_where_its_factor_is_zero():
+    (with_it, _, _), (without, model, heldout) = skewed(0.3), skewed(0.0)
+    assert sum(with_it) == sum(without) == 300
+    assert load_cv(with_it) < 0.7 * load_cv(without)
+    share_E, prob_E = torch.tensor(without) / 300, model.gate(heldout.x_ND).softmax(1).mean(0)
+    torch.testing.assert_close(model.balance_loss(heldout.x_ND), 4 * (share_E * prob_E).sum())
+    epochs, _, _ = train("dense_active")
+    assert {epoch.heldout_load_E for epoch in epochs} == {None}
+
+
+def test_an_expert_that_nobody_chooses_has_a_load_of_nothing():
+    _, heldout = workload.train_and_heldout(SHORT, 0)
+    model = seeded("moe", SHAPE, 0)
+    with torch.no_grad():
+        model.gate.bias[-1] = -1e9
+    load_E = load(model, heldout)
+    assert len(load_E) == 4
+    assert load_E[-1] == 0
+    assert sum(load_E) == 300 * 2
+
+
+def test_without_a_balance_loss_a_mixture_learns_by_adam_on_cross_entropy_as_published():
+    learning = SHORT.model_copy(update={"num_epochs": 1, "balance_coef": 0.0})
+    _, model, _ = train("moe", learning)
+    samples, _ = workload.train_and_heldout(learning, 0)
+    plain = seeded("moe", SHAPE, 0)
+    optimiser = torch.optim.Adam(plain.parameters(), lr=learning.learning_rate)
     for index in workload.shuffle(400, 0, 1).split(64):
         optimiser.zero_grad()
         torch.nn.CrossEntropyLoss()(plain(samples.x_ND[index]), samples.y_N[index]).backward()

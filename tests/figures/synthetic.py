@@ -95,6 +95,7 @@ def _causal(nats, causality):
         "val_nll_causal_nats_high": nats + 0.011,
         "val_ppl_causal": np.exp(nats), "val_ppl_causal_low": np.exp(nats - 0.014),
         "val_ppl_causal_high": np.exp(nats + 0.011),
+        "val_bits_per_byte_causal": nats / np.log(2),
         "causal_mode": "threshold" if causality == "non-causal" else "as scored",
         "causal_effective_k": 2.0,
     }  # fmt: skip

@@ -39,7 +39,7 @@ def test_every_figure_draws_the_tables_of_the_analysis(analysed, name):
 
 @pytest.mark.slow
 def test_the_findings_of_the_tables_of_the_analysis_make_a_page(analysed, tmp_path):
-    parts = findings.page("unified", analysed["summary"], analysed["contrasts"], synthetic.TOKENS)
+    parts = findings.page("unified", **analysed, tokens=synthetic.TOKENS)
     rst.write(parts, tmp_path / "page.rst", tmp_path / "page.html")
     assert "nan" not in "\n".join(parts)
     has_intervals = analysed["summary"]["num_seeds"].min() > 1

@@ -18,6 +18,7 @@ def line(key, data, verdict, **changed):
         "effect": 0.5 if tested else None, "effect_low": 0.25 if tested else None,
         "effect_high": 0.75 if tested else None, "smallest_effect": "5 %",
         "num_comparisons": 3 if tested else 0, "left_out": None, "tables": "unified",
+        "later_tokens_verdict": None, "later_tokens_decided_by": None,
         "figure": "unified_frontier" if key == "A-01" else None, "note": None,
     } | changed  # fmt: skip
 
@@ -76,6 +77,17 @@ def test_the_page_says_what_decided_and_links_to_its_evidence(ledger, tmp_path):
     assert "claimed size=2: a = 1 &lt; b = 2; effect +50.0% (+25.0% to +75.0%)" in page
     assert "this run: nobody measured it" in page
     assert "nan" not in page.lower().replace("finan", "")
+
+
+def test_what_later_tokens_would_have_said_stands_beside_the_verdict_of_this_run():
+    told = {"later_tokens_verdict": "supported", "later_tokens_decided_by": "val_ppl = 4 < 5"}
+    table = pd.DataFrame(
+        [line("A-01", "published", "supported"), line("A-01", "here", "refuted", **told)]
+    )
+    page = " ".join("\n".join(claims.entries(table)).replace("\\", "").split())
+    published, here = page.split("this run: ", maxsplit=1)
+    assert "with later tokens in view supported: val_ppl = 4 < 5" in here
+    assert "with later tokens" not in published
 
 
 @pytest.mark.parametrize(

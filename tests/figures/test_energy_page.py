@@ -124,6 +124,6 @@ def test_networks_at_chance_and_networks_that_were_never_trained_are_named(witho
 def test_the_published_batch_is_told_and_the_others_are_counted(without_meter):
     table = without_meter["crossover"]
     both = pd.concat([table, table.assign(batch_size=1)])
-    told = energy.crossovers(both)
+    told = energy.crossovers(both, without_meter["factors"])
     assert not any("batch 1," in sentence for sentence in told)
     assert told[-1] == "8 more, of other batches and pairs, are in the table."

@@ -129,7 +129,18 @@ def test_load_vs_ppl_draws_demand_left_and_service_right_and_dense_as_levels(tab
         assert list(line.get_xdata()) == [summary.loc[("softk", f), column] for f in (1.0, 1.25)]
         assert len(lines(axes, "cells")) == 5
         assert len(lines(axes, "level")) == 2
-        assert is_hollow(lines(axes, "cells expert")["cells expert_choice"])
+        hollow = lines(axes, "cells expert")["cells expert_choice"]
+        assert is_hollow(hollow)
+        assert list(hollow.get_ydata()) == [
+            summary.loc[("expert_choice", f), "val_ppl_causal"] for f in (1.0, 1.25)
+        ]
+    assert "Hollow: load with later tokens in view" in LoadVsPpl().caption(tables)
+
+
+def test_learning_curves_name_who_ends_lowest_without_later_tokens(tables):
+    caption = Overlay().caption(tables)
+    assert "perplexity at the end, without later tokens, is 5.98: softmax top-k CF 1.25" in caption
+    assert "Curves of expert choice are read with later tokens in view." in caption
 
 
 def test_gate_balance_names_routers_without_an_entropy(tables):

@@ -15,6 +15,7 @@ def text():
         "unified",
         synthetic.summary(),
         synthetic.contrasts(),
+        synthetic.curves(),
         synthetic.TOKENS,
         synthetic.comparison(),
     )
@@ -119,6 +120,19 @@ def test_the_published_order_stands_beside_the_measured_one(text):
     assert "compatible with 1 of 2 published ranks" in text
 
 
+def test_how_far_the_loss_still_fell_is_told(text):
+    curves = synthetic.curves()
+    losses = curves[curves["quantity"] == "val_nll_nats"]
+    fall = [losses.loc[losses["step"] == step, "value"].mean() for step in (225, 300)]
+    told = f"Between steps 225 and 300 the held-out loss moved by {fall[1] - fall[0]:+.3f} nats"
+    assert fall[1] < fall[0] - 0.005
+    assert told in text
+    assert "longer training would lower it further" in " ".join(text.split())
+    settled = curves.assign(value=2.0)
+    assert "would change little" in findings.at_the_end(settled)[0]
+    assert findings.at_the_end(curves[curves["step"] == 300]) == []
+
+
 def test_drops_are_those_of_the_table(text):
     table = synthetic.summary()
     worst = table.loc[table["drop_rate"].idxmax()]
@@ -128,6 +142,10 @@ def test_drops_are_those_of_the_table(text):
 def test_the_table_of_arms_has_a_row_per_arm_and_a_dash_for_nothing():
     text = findings.arms_table(synthetic.summary())
     assert text.count("   * -") == 1 + 12
+    lowest = synthetic.summary()["val_bits_per_byte_causal"].min()
+    assert f"{lowest:.3f}" in text
+    with_later_tokens = synthetic.summary()["val_bits_per_byte"].min()
+    assert f"{with_later_tokens:.3f}" not in text
     assert "0.0%" in text
     assert "nan" not in text
 

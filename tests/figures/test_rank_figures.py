@@ -43,7 +43,7 @@ def orders(reversed_pairs=0):
             ("subword", "hash", 2, 1.0, 2.0, 0.2, "softk"),
         ],
         columns=["condition", "router", "rank", "rank_low", "rank_high", "p_best", "tied_with"],
-    )
+    ).assign(causality="token-local")
     pair = {
         "condition_a": "unified, capacity_factor=1.25",
         "condition_b": "subword",
@@ -68,9 +68,9 @@ def test_gates_draws_every_gate_of_every_router_where_the_table_says():
     assert len(drawn) == len(routed) == 15
     for each in routed.itertuples():
         [x], [y] = drawn[f"gate {each.router} {each.gate}"].get_data()
-        assert (x, y) == (each.train_tokens_per_s, each.val_ppl)
-    hollow = drawn["gate expert_choice mlp"].get_markerfacecolor()
-    assert colours.to_hex(hollow) == "#ffffff"
+        assert (x, y) == (each.train_tokens_per_s, each.val_ppl_causal)
+    filled = drawn["gate expert_choice mlp"].get_markerfacecolor()
+    assert colours.to_hex(filled) != "#ffffff", "its score is one without later tokens"
     assert len({drawn[f"gate softk {gate}"].get_marker() for gate in GATES}) == 3
 
 
@@ -103,6 +103,18 @@ def test_ranks_stand_where_the_table_says_and_the_best_has_its_probability():
     assert written == {"p=0.99", "p=0.80"}
     [tau] = lines(canvas, "pair ").values()
     assert tau.get_xdata()[0] == pytest.approx(1 / 3)
+
+
+def test_who_looks_at_later_tokens_takes_part_without_them_and_is_marked_so():
+    tables = orders()
+    hash_too = tables["ranks"]["router"] == "hash"
+    tables["ranks"].loc[hash_too, "causality"] = "non-causal"
+    [legend] = base.render(RankStability(), tables).legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["hash, without\nlater tokens", "softmax top-k", "top-1"]
+    page = "\n".join(rank_stability.page(tables["rank_stability"], tables["ranks"]))
+    assert "hash looks at later tokens; it is ranked by what it reaches without them." in page
+    assert page.count("looks at later tokens") == 1
 
 
 @pytest.mark.parametrize(("swapped", "marker"), [(0, "o"), (1, "X")])

@@ -17,7 +17,6 @@ ARMS = {
     "softk": "replicated",
     "expert_choice": "expert",
     "noisy_topk": "expert",
-    "loss_free": "replicated",
     "dense": "replicated",
 }
 
@@ -25,7 +24,7 @@ ARMS = {
 def specs(ranks):
     """What is trained, on so many ranks: with drops and dropout."""
     for router, layout in ARMS.items():
-        settings = {"num_steps": 20, "eval_every": 10, "balance_coef": 0.1}
+        settings = {"num_steps": 16, "eval_every": 8, "balance_coef": 0.1}
         yield run_spec(
             router,
             training=settings | {"ranks": ranks, "layout": layout},

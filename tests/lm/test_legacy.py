@@ -10,10 +10,11 @@ import torch
 from moebench import spec
 from moebench.analysis.rates import tokens_per_s
 from moebench.analysis.waterfall import tabulate_waterfall
-from moebench.lm import legacy
+from moebench.lm import legacy, waterfall
 from moebench.lm.model import LanguageModel
-from moebench.lm.waterfall import Clocked, identity_of, measure
+from moebench.lm.waterfall import Clocked, identity_of, measure, train_in_turn
 from moebench.records import Row
+from moebench.setting import prepare
 from moebench.spec.waterfall import REPAIRS, WaterfallSpec
 from tests.lm.texts import learnable_tokens
 from tests.specs import run_spec
@@ -26,6 +27,7 @@ TINY = {
     "training": {"seq_len": 8, "batch_size": 4, "num_steps": 3, "warmup_steps": 1,
                  "device": "cpu", "dtype": "float32"},
 }  # fmt: skip
+NUM_STAGES = len(REPAIRS) + 1
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,7 @@ def test_repairs_of_the_clock_act_one_by_one():
 
 def test_the_first_stage_is_all_legacy_and_the_last_is_ours():
     found = cells(seeds=[0])
-    assert [cell.stage for cell in found] == sorted(5 * list(range(9)))
+    assert [cell.stage for cell in found] == sorted(5 * list(range(NUM_STAGES)))
     first, last = found[:5], found[-5:]
     assert all(cell.run.router == f"legacy_{cell.router}" for cell in first)
     assert all(cell.run.router == cell.router for cell in last)
@@ -98,7 +100,8 @@ def test_the_first_stage_is_all_legacy_and_the_last_is_ours():
 
 
 def test_one_repair_changes_one_thing_and_repairs_of_metrics_train_nothing_anew():
-    stages = [cells(seeds=[0])[5 * stage : 5 * stage + 5] for stage in range(9)]
+    found = cells(seeds=[0])
+    stages = [found[5 * stage : 5 * stage + 5] for stage in range(NUM_STAGES)]
     changed = [
         [new.router for old, new in zip(before, after, strict=True)
          if identity_of(old) != identity_of(new)]
@@ -107,7 +110,7 @@ def test_one_repair_changes_one_thing_and_repairs_of_metrics_train_nothing_anew(
     routers = [cell.router for cell in stages[0]]
     assert changed == [
         [], [], [], routers, ["top1", "topk_hard"],
-        ["top1", "topk_hard", "softk", "expert_choice"], ["hash"], ["expert_choice"],
+        ["top1", "topk_hard", "softk", "expert_choice"], ["hash"], ["expert_choice"], [],
     ]  # fmt: skip
 
 
@@ -133,7 +136,7 @@ def test_too_little_held_out_text_is_refused_in_one_line(tokens):
 
 @pytest.mark.slow
 def test_every_cell_has_a_row_with_its_recipe(rows):
-    assert len(rows) == 2 * 9 * 5
+    assert len(rows) == 2 * NUM_STAGES * 5
     assert {row.spec["experiment"] for row in rows} == {"waterfall"}
     for row in rows:
         spec.RunSpec(**{key: row.spec[key] for key in spec.RunSpec.model_fields})
@@ -141,6 +144,49 @@ def test_every_cell_has_a_row_with_its_recipe(rows):
         is_legacy = row.spec["trained_as"].startswith("legacy_")
         assert row.spec["trained_as"].removeprefix("legacy_") == row.spec["router"]
         assert is_legacy or row.spec["stage"] >= 5
+
+
+@pytest.mark.slow
+def test_the_last_repair_scores_expert_choice_without_later_tokens_and_nobody_else_anew(rows):
+    stages = [[row for row in rows if row.spec["stage"] == stage] for stage in (8, 9)]
+    for before, after in zip(*stages, strict=True):
+        assert before.spec["router"] == after.spec["router"]
+        is_new = before.values["val_nll_nats"] != after.values["val_nll_nats"]
+        assert is_new == (after.spec["router"] == "expert_choice")
+        if is_new:
+            classes = before.values["causality"], after.values["causality"]
+            assert classes == ("non-causal", "token-local")
+
+
+def test_models_take_their_steps_in_turn_and_every_step_is_clocked(tokens, monkeypatch):
+    visits = []
+    clocked = waterfall.timed_step
+
+    def seen(trainer, tokens, step):
+        visits.append((step, id(trainer)))
+        return clocked(trainer, tokens, step)
+
+    monkeypatch.setattr(waterfall, "timed_step", seen)
+    mine = cells(seeds=[0], routers=["softk", "hash"])
+    models = train_in_turn(mine, tokens, prepare("cpu", "float32", 1))
+    assert set(models) == {identity_of(cell) for cell in mine}
+    assert len(models) == 6
+    rounds = [visits[at : at + 6] for at in range(0, len(visits), 6)]
+    assert [{step for step, _ in each} for each in rounds] == [{1}, {2}, {3}]
+    everybody = {id(each.trainer) for each in models.values()}
+    assert all({who for _, who in each} == everybody for each in rounds)
+    assert len({tuple(who for _, who in each) for each in rounds}) > 1, "in a new order"
+    assert all(len(each.step_s) == 3 and min(each.step_s) > 0 for each in models.values())
+
+
+def test_a_model_learns_the_same_in_turn_as_alone(tokens):
+    setting = prepare("cpu", "float32", 1)
+    mine = cells(seeds=[0], routers=["softk", "top1"])
+    together = train_in_turn(mine, tokens, setting)
+    [alone] = train_in_turn([mine[-2]], tokens, setting).values()
+    state = together[identity_of(mine[-2])].trainer.model.state_dict()
+    for name, values in alone.trainer.model.state_dict().items():
+        assert torch.equal(values, state[name]), name
 
 
 @pytest.mark.slow

@@ -7,7 +7,8 @@ from moebench.perft import loop
 from moebench.perft.base_model import identify, load_base
 from moebench.perft.pretrain import Pretrainer, pretrain, save_model
 from moebench.setting import prepare
-from moebench.spec.adapters import BaseModelSpec, PretrainingRunSpec, PretrainingSpec
+from moebench.spec.adapters import BaseModelSpec, PretrainingRunSpec
+from moebench.spec.runs import TextTrainingSpec
 from tests.lm.texts import learnable_tokens
 from tests.perft.tiny import as_numbers
 
@@ -31,7 +32,7 @@ def pretraining(seed=0, **training):
         tokenizer="char",
         seed=seed,
         model=BaseModelSpec(hidden_size=16, num_heads=2, num_experts=4, expert_width=16),
-        training=PretrainingSpec(**usual | training),
+        training=TextTrainingSpec(**usual | training),
     )
 
 

@@ -75,7 +75,7 @@ def test_every_claim_that_cannot_be_tried_is_named_before_any_job(fresh):
     said = refused(fresh)
     assert "claims.C003-09.published: unknown name 'larger_scales'; did you mean" in said
     assert "claims.C000-18.here: table 'parallel': column: unknown name 'peak_memory'" in said
-    fresh.replace("config/claims.yaml", "ordered(val_ppl,", "eval(val_ppl,")
+    fresh.replace("config/claims.yaml", "ordered(val_ppl_causal,", "eval(val_ppl_causal,")
     said = refused(fresh)
     assert "claims.C003-11.here.holds: 'eval' gives no predicate here" in said
     assert "Traceback" not in said

@@ -9,11 +9,11 @@ from moebench.analysis import rank_stability
 
 with job(snakemake):
     files, outputs, rng = snakemake.input, snakemake.output, np.random.default_rng(0)
-    each = zip(snakemake.params.experiments, files.runs, files.contrasts, strict=True)
+    read = [map(pd.read_csv, files[kind]) for kind in ("runs", "summary", "contrasts")]
     found = [
         condition
-        for name, runs, pairs in each
-        for condition in rank_stability.conditions(name, pd.read_csv(runs), pd.read_csv(pairs), rng)
+        for name, *given in zip(snakemake.params.experiments, *read, strict=True)
+        for condition in rank_stability.conditions(name, *given, rng)
     ]
     among = rank_stability.distinct(found)
     tables.write(rank_stability.stability(among), outputs.stability)

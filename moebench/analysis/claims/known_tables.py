@@ -29,6 +29,7 @@ OF_ROOMS = {
     "energy_cells": derived_schemas.CELLS,
     "energy_crossover": derived_schemas.CROSSOVER,
     "energy_gains": derived_schemas.GAINS,
+    "energy_factors": derived_schemas.FACTORS,
     "energy_equal_loss": derived_schemas.EQUAL_LOSS,
     "energy_training": energy.TRAINING,
     "capacity": capacity.CAPACITY,

@@ -1,5 +1,6 @@
 """The ledger: a verdict on every claim, on what was published and on what this run measured."""
 
+import ast
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -9,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from moebench import tables
-from moebench.analysis.claims import readings
+from moebench.analysis.claims import language, readings
 from moebench.analysis.claims.entries import Claim, ClaimsFile, Trial
 from moebench.analysis.claims.evaluate import judge
 from moebench.analysis.claims.language import ClaimError
+from moebench.analysis.claims.later_tokens import in_view
 from moebench.analysis.claims.outcome import (
     NOT_TESTABLE,
     REFUTED,
@@ -92,20 +94,36 @@ def _tried(
         read[place] = _read(data, made, given)
     view = View.whole(read[place], smallest_effect(claim.smallest))
     try:
-        outcome = judge(trial.predicate, view.where(trial.condition) if trial.condition else view)
+        view = view.where(trial.condition) if trial.condition else view
+        outcome = judge(trial.predicate, view)
+        beside = _with_later_tokens(trial.predicate, view, outcome)
     except Missing as reason:
         return _untested(str(reason))
     except ClaimError as error:
         if data == HERE:  # which rows there are depends on the config
             return _untested(f"the rows of this run do not fit: {error}")
         raise ClaimError(f"claim {key}, {data}: {error}") from None
-    return _tested(replace(outcome, left_out=(*absent, *outcome.left_out)))
+    return _tested(replace(outcome, left_out=(*absent, *outcome.left_out))) | beside
 
 
 def _read(data: str, names: Sequence[str], given: Tables) -> Readings:
     if data == PUBLISHED:
         return readings.published([(name, given[name]) for name in names])
     return readings.measured([(name, given[name], given.get(f"{name}_summary")) for name in names])
+
+
+def _with_later_tokens(predicate: ast.expr, view: View, outcome: Outcome) -> Entry:
+    """What scores with later tokens in view say, where that is not what causal ones say."""
+    other = in_view(predicate)
+    if not language.columns(other) <= set(view.readings.frame):
+        return {}
+    seen = judge(other, view)
+    if [term.effect for term in seen.terms] == [term.effect for term in outcome.terms]:
+        return {}
+    return {
+        "later_tokens_verdict": seen.verdict,
+        "later_tokens_decided_by": seen.decisive.told(),
+    }
 
 
 def _untested(reason: str) -> Entry:

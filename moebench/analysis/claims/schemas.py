@@ -35,6 +35,9 @@ CLAIMS = pa.DataFrameSchema(
         "effect": real(nullable=True),  # of that comparison: above 0 on the claim's side
         "effect_low": real(nullable=True),  # null: the numbers have no interval
         "effect_high": real(nullable=True),
+        # Of this run, where a router looks at later tokens: what the scores with them would say.
+        "later_tokens_verdict": pa.Column(str, pa.Check.isin(VERDICTS), nullable=True),
+        "later_tokens_decided_by": text(nullable=True),
         "smallest_effect": text(),
         "num_comparisons": count(),
         "num_supported": count(),

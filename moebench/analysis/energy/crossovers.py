@@ -6,21 +6,24 @@ from moebench import tables
 from moebench.analysis.energy.costs import ACTIVE, DENSE, DENSE_KERNEL, MIXTURE, Arm, Place, places
 from moebench.analysis.energy.crossover import cross_over
 from moebench.analysis.energy.derived_schemas import CROSSOVER
+from moebench.analysis.energy.factors import is_ladder, shapes
 from moebench.analysis.energy.quality import UNKNOWN, YES, learning
 
 
 def crossovers(windows: pd.DataFrame) -> pd.DataFrame:
     """One line per quantity, baseline, kernel and place with two sizes or more.
 
-    Energy has lines only where joules were measured; time has them on every machine.
+    None where the sizes are no ladder: then nothing holds from a size on. Energy has lines only
+    where joules were measured; time has them on every machine.
     """
     lines = []
+    known = shapes(windows)
     for place in places(windows):
         for baseline in (DENSE, ACTIVE):
             for kernel in place.kernels:
                 pair = (baseline, DENSE_KERNEL), (MIXTURE, kernel)
                 sizes = place.sizes(*pair)
-                if len(sizes) >= 2:
+                if len(sizes) >= 2 and is_ladder(known.loc[sizes]):
                     names = {"baseline": baseline, "kernel": kernel}
                     lines.append({**place.facts, **names, **_found(place, *pair, sizes)})
     return tables.check(pd.DataFrame(lines, columns=list(CROSSOVER.columns)), CROSSOVER)

@@ -163,6 +163,28 @@ GAINS = pa.DataFrameSchema(
     name="energy gains",
 )
 
+FACTORS = pa.DataFrameSchema(
+    {
+        "quantity": _one_of(*QUANTITIES),
+        "baseline": text(),
+        "kernel": text(),
+        "factor": text(),
+        "size": text(),
+        "larger_size": text(),
+        "value": count(),
+        "larger_value": count(),
+        **WHERE,
+        "boundary": text(),
+        **_with_interval("ratio"),
+        "better": pa.Column(str, pa.Check.isin(BETTER), nullable=True),  # second: the larger value
+        "num_blocks": count(),
+        "blocks_are": _one_of(*REPLICATES),
+    },
+    coerce=True,
+    checks=[_enclosed("ratio")],
+    name="energy factors",
+)
+
 EQUAL_LOSS = pa.DataFrameSchema(
     {
         "quantity": _one_of(*QUANTITIES),

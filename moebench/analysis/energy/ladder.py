@@ -19,7 +19,7 @@ ARCHITECTURE, IMPLEMENTATION, BOTH = "architecture", "implementation", "both"
 def ladder(windows: pd.DataFrame) -> pd.DataFrame:
     """One line per rung, size and place: the ratio of two costs with its interval over blocks."""
     lines = [
-        {**place.facts, **_names(first, second), "size": size, **_ratio(gain_B)}
+        {**place.facts, **_names(first, second), "size": size, **ratio(gain_B)}
         for place in places(windows)
         for first, second in _rungs(place)
         for size in place.sizes(first, second)
@@ -52,7 +52,8 @@ def _part(baseline: str, kernel: str) -> str:
     return ARCHITECTURE if kernel == BEST else BOTH
 
 
-def _ratio(gain_B: Array) -> dict[str, object]:
+def ratio(gain_B: Array) -> dict[str, object]:
+    """The exponential of a mean over blocks with its interval, and which side that favours."""
     interval = mean_interval(gain_B)
     low, high = float(interval.low), float(interval.high)
     return {

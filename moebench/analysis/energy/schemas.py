@@ -110,6 +110,8 @@ TRAINING = pa.DataFrameSchema(
         "heldout_nll_nats": real(0),
         "heldout_accuracy": real(0, 1),
         "is_at_chance": pa.Column(bool),
+        "heldout_load_cv": real(0, nullable=True),  # over experts; null in a dense network
+        "num_dead_experts": count(nullable=True),
         "duration_s": positive(),  # of the updates alone
         "energy_j": positive(nullable=True),
         "energy_status": pa.Column(str, pa.Check.isin(STATUSES)),

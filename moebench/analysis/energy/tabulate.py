@@ -8,6 +8,7 @@ import pandas as pd
 
 from moebench import tables
 from moebench.analysis.energy.schemas import ENERGY, TRAINING, WINDOW
+from moebench.analysis.load import load_cv, num_dead
 from moebench.meters.base import refuse_doubles
 from moebench.records import Row
 
@@ -46,6 +47,7 @@ def tabulate_training(rows: Sequence[Row]) -> pd.DataFrame:
                 "device": row.setting["device"],
                 **{name: values[name] for name in TRAINING.columns if name in values},
                 "is_at_chance": is_at_chance(values, row.spec),
+                **_balance(values["heldout_load_E"]),
                 "energy_j": gross["energy_j"],
                 "energy_status": gross["status"],
                 "energy_reason": gross["reason"] or None,
@@ -61,6 +63,13 @@ def is_at_chance(values: dict[str, Any], spec: dict[str, Any]) -> bool:
     share = values["heldout_majority_share"]
     error = math.sqrt(share * (1 - share) / spec["learning"]["num_heldout"])
     return bool(values["heldout_accuracy"] < share + _ERRORS * error)
+
+
+def _balance(load_E: list[int] | None) -> dict[str, Any]:
+    """How even the load of a mixture's experts is."""
+    if load_E is None:
+        return {"heldout_load_cv": None, "num_dead_experts": None}
+    return {"heldout_load_cv": load_cv(load_E), "num_dead_experts": num_dead(load_E)}
 
 
 def _of(kind: str, rows: Sequence[Row]) -> list[Row]:

@@ -7,21 +7,10 @@ import pandas as pd
 import pandera.pandas as pa
 
 from moebench.analysis.columns import Columns, count, positive, real, text
-from moebench.analysis.parallel.schemas import COLLECTIVES, DIRECTIONS, IDENTITY
+from moebench.analysis.parallel.schemas import CELL, COLLECTIVES, DIRECTIONS, IDENTITY
 
 # One size of the network, on so many ranks, computed in one direction: layouts compete in it.
-SIZE = (
-    "communicator",
-    "backend",
-    "world_size",
-    "num_experts",
-    "batch_size",
-    "top_k",
-    "feature_dim",
-    "hidden_dim",
-    "output_dim",
-    "direction",
-)
+SIZE = tuple(name for name in CELL if name != "layout")
 DIRECTION = pa.Column(str, pa.Check.isin(DIRECTIONS))
 SIZED: Columns = {name: IDENTITY[name] for name in SIZE}
 

@@ -15,9 +15,8 @@ import pandera.pandas as pa
 
 from moebench import published_perft
 from moebench.analysis.columns import Columns, count, encloses, interval, positive, real, text
-from moebench.analysis.schemas import CONCLUSIONS
+from moebench.analysis.schemas import judged
 
-VERDICTS = ["lower", "higher", "tie"]
 QUANTITIES = ["answer_nll_nats", "accuracy"]
 
 ARM: Columns = {
@@ -129,14 +128,7 @@ CONTRASTS = pa.DataFrameSchema(
         "num_seeds": count(),
         "difference": real(),
         **interval("difference", low=-np.inf),
-        "p_value": real(0, 1, nullable=True),
-        "p_value_holm": real(0, 1, nullable=True),
-        "verdict": pa.Column(str, pa.Check.isin(VERDICTS), nullable=True),
-        "margin": positive(),
-        "p_value_equivalence": real(0, 1, nullable=True),
-        "p_value_equivalence_holm": real(0, 1, nullable=True),
-        "minimum_detectable": real(0, nullable=True),
-        "conclusion": pa.Column(str, pa.Check.isin(CONCLUSIONS), nullable=True),
+        **judged(),
     },
     checks=[encloses("difference", "difference_low", "difference_high")],
     coerce=True,

@@ -3,18 +3,16 @@
 import torch
 from torch import Tensor
 
-from moebench.parallel.experts import ExpertShare
 from moebench.parallel.footprint import Part, parameters_bytes, routing_bytes
-from moebench.parallel.layouts.base import Layout, Memory, Traffic
+from moebench.parallel.layouts.base import Memory
+from moebench.parallel.layouts.single import Single
 from moebench.parallel.network import Cell
-from moebench.parallel.weights import Weights
 
 
-class SingleLoop(Layout):
+class SingleLoop(Single):
     """To be believed at once, and never made faster."""
 
     is_distributed = False
-    experts: ExpertShare
 
     def forward(self, x_BF: Tensor) -> Tensor:
         """Softmax over all experts, top-k, renormalise; then row by row and slot by slot."""
@@ -41,11 +39,6 @@ class SingleLoop(Layout):
         return h_H @ own.w_out_JO[units] + own.b_out_LO[expert]
 
     @classmethod
-    def communication(cls, cell: Cell, rank: int, expert_BK: Tensor) -> Traffic:
-        """Nothing is sent."""
-        return Traffic(forward=[], backward=[])
-
-    @classmethod
     def memory(cls, cell: Cell, rank: int, expert_BK: Tensor) -> Memory:
         """Everything; per row and slot, hidden units three times and answers four times."""
         network = cell.network
@@ -58,12 +51,3 @@ class SingleLoop(Layout):
             activations_bytes=routing_bytes(cell, cell.batch_size) + made,
             buffers_bytes=0,
         )
-
-    @classmethod
-    def num_idle_ranks(cls, cell: Cell) -> int:
-        """All but one."""
-        return cell.world_size - 1
-
-    def _share(self, weights: Weights) -> ExpertShare:
-        network = weights.network
-        return ExpertShare.of(weights, range(network.num_experts), range(network.hidden_dim))

@@ -48,8 +48,9 @@ def answer(tables: Tables) -> Answer:
 
 
 ONE_SIZE = (
-    "Cannot say, because no mixture was measured beside a dense network at two sizes; name two or "
-    "more under `energy.sizes`."
+    "Cannot say, because no mixture was measured beside a dense network at two sizes that are a "
+    "ladder, one larger than the other and smaller in no number of its shape; name two or more "
+    "under `energy.sizes`."
 )
 METER = (
     "A machine whose meter can be read; `python -m moebench.meters` tries all that are known and "

@@ -11,6 +11,7 @@ from moebench.analysis.energy.cells import cells
 from moebench.analysis.energy.crossovers import crossovers
 from moebench.analysis.energy.elsewhere import elsewhere
 from moebench.analysis.energy.equal_loss import equal_loss
+from moebench.analysis.energy.factors import factors
 from moebench.analysis.energy.ladder import ladder
 from moebench.analysis.energy.published import analyse
 from moebench.analysis.energy.schemas import ENERGY
@@ -124,6 +125,7 @@ def tables_of(table, measured=()):
         "cells": cells(table),
         "crossover": crossovers(table),
         "gains": ladder(table),
+        "factors": factors(table),
         "equal_loss": equal_loss(table),
         "training": training(),
         "published": analysed,

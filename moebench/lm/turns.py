@@ -1,0 +1,81 @@
+"""Training steps of several models in turn, and the parts of one step on the clock."""
+
+import gc
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from tqdm import tqdm
+
+from moebench.setting import Setting
+
+Clock = Callable[[], float]
+
+
+class Trained(Protocol):
+    """What makes a training step: it forgets what was before, then does the three parts."""
+
+    @property
+    def setting(self) -> Setting:
+        """Where it computes."""
+
+    def begin(self, step: int) -> Any:
+        """Prepare a step."""
+
+    def forward(self, batch: Any) -> Any:
+        """Loss of a batch."""
+
+    def backward(self, loss: Any) -> None:
+        """Gradients."""
+
+    def update(self) -> Any:
+        """Move the parameters."""
+
+
+def in_turn(
+    num_models: int, num_rounds: int, name: str, *, is_silent: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Number of a round, from 1, and of a model: every model once in a round, with progress.
+
+    The order is drawn anew for each round, so that a drift of the machine meets all models alike.
+    No garbage is collected meanwhile.
+    """
+    order = random.Random(0)
+    gc.collect()
+    gc.disable()
+    try:
+        for turn in tqdm(
+            range(1, num_rounds + 1),
+            desc=f"{name}, {num_models} in turn",
+            unit="round", mininterval=5, ascii=True, ncols=90, disable=is_silent,
+        ):  # fmt: skip
+            for index in order.sample(range(num_models), num_models):
+                yield turn, index
+    finally:
+        gc.enable()
+
+
+def clocked_step(
+    model: Trained, batch: Any, step: int, clock: Clock = time.perf_counter
+) -> dict[str, float]:
+    """Seconds of one training step and of its parts; the batch is there before the clock starts."""
+
+    def now() -> float:
+        model.setting.synchronise()
+        return clock()
+
+    model.begin(step)
+    start_s = now()
+    loss = model.forward(batch)
+    forward_end_s = now()
+    model.backward(loss)
+    backward_end_s = now()
+    model.update()
+    end_s = now()
+    return {
+        "forward_s": forward_end_s - start_s,
+        "backward_s": backward_end_s - forward_end_s,
+        "optimiser_s": end_s - backward_end_s,
+        "train_time_s": end_s - start_s,
+    }
