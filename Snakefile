@@ -22,6 +22,7 @@ include: "rules/perft_inputs.smk"
 include: "rules/waterfall_inputs.smk"
 include: "rules/certify_inputs.smk"
 include: "rules/cluster_inputs.smk"
+include: "rules/weights_inputs.smk"
 
 
 try:
@@ -48,6 +49,10 @@ onstart:
             workflow.scheduler.job_rate_limiter = None
     except (ValueError, OSError) as error:
         raise WorkflowError(str(error)) from None
+
+
+onsuccess:
+    discard_weights()
 
 
 wildcard_constraints:

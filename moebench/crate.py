@@ -90,15 +90,17 @@ def _describe(crate: ROCrate) -> None:
 
 
 def _add_files(crate: ROCrate, results: Path, jobs: Jobs) -> dict[str, Any]:
-    """Every file of every job, under the path that it has beside the results folder."""
-    digests = {
-        name: digest
-        for job in jobs.values()
+    """Every file of every job, under the path that it has beside the results folder.
+
+    What was not kept, and nothing was made from, is left out.
+    """
+    read, written = (
+        {name: digest for job in jobs.values() for name, digest in job[kind].items()}
         for kind in ("inputs", "outputs")
-        for name, digest in job[kind].items()
-    }
+    )
+    kept = {name: digest for name, digest in written.items() if (results / name).is_file()}
     files = {}
-    for name, digest in sorted(digests.items()):
+    for name, digest in sorted((kept | read).items()):
         source = results / name
         if not source.is_file():
             raise ValueError(f"{source} is missing; run the workflow again before packing it")
@@ -135,7 +137,9 @@ def _run(crate: ROCrate, name: str, job: sidecar.Record, tool: Any, files: dict[
     code = job["params"].get("code", {}).get("digest", "not recorded")
     properties = {"name": f"{job['rule']}: {next(iter(job['outputs']))}"}
     properties["description"] = f"code digest {code}"
-    read, written = ([files[each] for each in job[kind]] for kind in ("inputs", "outputs"))
+    read, written = (
+        [files[each] for each in job[kind] if each in files] for kind in ("inputs", "outputs")
+    )
     return crate.add_action(tool, name, object=read, result=written, properties=properties)
 
 
@@ -143,7 +147,7 @@ def _whole_run(
     crate: ROCrate, workflow: Any, jobs: Jobs, files: dict[str, Any], controls: list[Any]
 ) -> None:
     """The run as one action, and the engine that organised its jobs."""
-    made = {name for job in jobs.values() for name in job["outputs"]}
+    made = {name for job in jobs.values() for name in job["outputs"]} & files.keys()
     read = [file for name, file in files.items() if name not in made]
     written = [files[name] for name in sorted(made)]
     run = crate.add_action(

@@ -5,6 +5,7 @@ G columns of the gate.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from moebench.capacity import causality
 from moebench.dispatch.base import Dispatch, Experts
 from moebench.gates.base import Gate
-from moebench.pools import Slots
+from moebench.pools import Choice, Slots
 from moebench.registry import load
 from moebench.routers.base import (
     Causality,
@@ -34,6 +35,15 @@ class LayerOutput:
     logits_TE: Tensor | None = None
     requested: Routing | None = None  # before capacity
     kept: Routing | None = None  # after capacity
+
+
+class Spread(Protocol):
+    """How the tokens of a training step lie on several ranks, for routers that look at them all."""
+
+    def choose(
+        self, slots: Slots, router: Router, logits_TG: Tensor, token_id_BS: Tensor
+    ) -> Choice:
+        """What the slots choose among the tokens of all ranks, as far as it is this rank's."""
 
 
 class MoELayer(nn.Module):
@@ -58,6 +68,7 @@ class MoELayer(nn.Module):
         self.slots = Slots(
             capacity_factor=model.capacity_factor, drop_policy=model.drop_policy, pool=model.pool
         )
+        self.spread: Spread | None = None  # all tokens of a step are here
 
     @property
     def causality(self) -> Causality:
@@ -75,7 +86,7 @@ class MoELayer(nn.Module):
         x_TD = x_BSD.flatten(0, 1)
         with torch.autocast(x_TD.device.type, enabled=False):
             logits_TG = self.gate(x_TD.to(self.gate.dtype))
-        choice = self.slots.choose(self.router, logits_TG, token_id_BS)
+        choice = self._choose(logits_TG, token_id_BS)
         y_TD = self.dispatch(x_TD, choice.kept, self.experts)
         if self.shared is not None:
             y_TD = y_TD + self.shared(x_TD, 0)
@@ -87,6 +98,11 @@ class MoELayer(nn.Module):
             requested=choice.requested,
             kept=choice.kept,
         )
+
+    def _choose(self, logits_TG: Tensor, token_id_BS: Tensor) -> Choice:
+        if self.spread is None or not self.training:
+            return self.slots.choose(self.router, logits_TG, token_id_BS)
+        return self.spread.choose(self.slots, self.router, logits_TG, token_id_BS)
 
     def _with_drops(self, own: Causality) -> Causality:
         return self.slots.causality(causality(own, self.slots.drop_policy))

@@ -101,9 +101,9 @@ def _cost(rule: str, ours: Sequence[Job], to_do: Sequence[Job], folder: Path) ->
         if job.benchmark is not None and (folder / job.benchmark).is_file()
     }
     written = {
-        job: float(sum((folder / path).stat().st_size for path in job.outputs))
+        job: float(sum(path.stat().st_size for path in _there(job, folder)))
         for job in done
-        if all((folder / path).is_file() for path in job.outputs)
+        if _there(job, folder)
     }
     job_s = _known_or(taken, lambda job: job.limit_s if job.benchmark else 0.0)
     disk_bytes = _known_or(written, lambda job: job.declared_bytes)
@@ -117,6 +117,11 @@ def _cost(rule: str, ours: Sequence[Job], to_do: Sequence[Job], folder: Path) ->
         disk_bytes=sum(map(disk_bytes, ours)),
         num_measured=len(taken),
     )
+
+
+def _there(job: Job, folder: Path) -> list[Path]:
+    """Outputs of a job that are there; weights that nothing reads are not kept."""
+    return [folder / path for path in job.outputs if (folder / path).is_file()]
 
 
 def _known_or(known: dict[Job, float], declared: Callable[[Job], float]) -> Callable[[Job], float]:

@@ -35,8 +35,11 @@ class Trace:
     def lines(self) -> Iterator[str]:
         """The chain as an indented tree, a file a line; collects mismatches on the way."""
         job = self.chain[0]
-        for name in job["outputs"]:
-            yield self._file(name, job["outputs"][name], 0)
+        for name, digest in job["outputs"].items():
+            if name == self.target or (self.folder / name).is_file():
+                yield self._file(name, digest, 0)
+            else:
+                yield f"--  {os.path.relpath(self.folder / name)} {digest[:12]} was not kept"
         yield from self._job(job, 1)
 
     def _job(self, job: sidecar.Record, depth: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ import shlex
 from moebench import machine, sidecar
 from moebench.corpora.base import CorpusError
 from moebench.energy import readiness
-from moebench.parallel import watch
+from moebench.parallel import launch, watch
 from moebench.text import export
 from moebench.tokenizers.base import Tokenizer
 
@@ -26,6 +26,8 @@ def check_machine(config):
     """Refuse, before any job runs, what this machine cannot do; other hosts are not looked at."""
     machine.check_threads(config.timing.threads, "timing.threads")
     machine.check_threads(config.training.threads, "training.threads")
+    if any(run.training.ranks > 1 for run in RUNS.values()):
+        watch.found(shlex.split(launch.chosen(config.launcher, 1))[0])
     if config.capacity:
         machine.check_threads(config.capacity.threads, "capacity.threads")
     if config.parallel:
@@ -130,7 +132,7 @@ def token_files(corpus, tokenizer):
     }
 
 
-def code_of(entry, runs):
+def code_of(entry, runs, *more):
     """The code that decides the outcome of runs: an entry point, and their plug-ins."""
     plugins = {
         plugin
@@ -142,7 +144,7 @@ def code_of(entry, runs):
             f"moebench.dispatch.{run.model.dispatch}",
         )
     }
-    return sidecar.code(entry, *plugins)
+    return sidecar.code(entry, *plugins, *more)
 
 
 def traced_of(experiment):

@@ -11,12 +11,16 @@ rule train_router:
         "results/benchmarks/train_router/{experiment}/{run}.tsv"
     conda:
         "../envs/measure.yaml"
-    threads: training_threads
+    threads: lambda w: ranks_threads(run_of(w).training)
     resources:
-        gpu=lambda w: gpu_of(RUNS[f"{w.experiment}/{w.run}"].training),
+        mpi=lambda w: of_ranks(run_of(w).training, CONFIG.launcher),
+        tasks=lambda w: of_ranks(run_of(w).training, run_of(w).training.ranks),
+        cpus_per_task=lambda w: of_ranks(run_of(w).training, run_of(w).training.threads),
+        gpu=lambda w: gpus_of_training(run_of(w).training),
+        tasks_per_gpu=lambda w: of_ranks(run_of(w).training, 0),
     params:
-        spec=lambda w: RUNS[f"{w.experiment}/{w.run}"].model_dump(),
-        code=lambda w: code_of("moebench.lm.train", [RUNS[f"{w.experiment}/{w.run}"]]),
+        spec=lambda w: run_of(w).model_dump(),
+        code=lambda w: code_of_ranks("moebench.lm.train", [run_of(w)]),
     script:
         "../workflow/scripts/train_router.py"
 
@@ -60,10 +64,14 @@ rule time_router:
         "../envs/measure.yaml"
     threads: all_cores
     resources:
-        gpu=lambda w: gpu_of(arms_of(w.experiment)[0].training),
+        mpi=lambda w: of_ranks(training_of(w), CONFIG.launcher),
+        tasks=lambda w: of_ranks(training_of(w), training_of(w).ranks),
+        cpus_per_task=lambda w: of_ranks(training_of(w), CONFIG.timing.threads),
+        gpu=lambda w: gpus_of_training(training_of(w)),
+        tasks_per_gpu=lambda w: of_ranks(training_of(w), 0),
     params:
         specs=lambda w: [arm.model_dump() for arm in arms_of(w.experiment)],
         timing=CONFIG.timing.model_dump(),
-        code=lambda w: code_of("moebench.lm.timing", arms_of(w.experiment)),
+        code=lambda w: code_of_ranks("moebench.lm.timing", arms_of(w.experiment)),
     script:
         "../workflow/scripts/time_router.py"

@@ -131,6 +131,15 @@ def test_a_baseline_takes_part_once_in_a_sweep_of_what_only_a_gate_knows():
     assert {arms[name] for name in BASELINES} == {3}
 
 
+def test_a_dense_network_has_no_experts_to_spread():
+    training = {"batch_size": 8, "ranks": 2}
+    runs = runs_with(sweep={"training.layout": ["replicated", "expert"]}, training=training)
+    arms = Counter((run.router, run.training.layout) for run in runs.values())
+    assert arms["softk", "expert"] == arms["softk", "replicated"] == 3
+    assert {arms[name, "replicated"] for name in BASELINES} == {3}
+    assert {arms[name, "expert"] for name in BASELINES} == {0}
+
+
 def test_a_capacity_factor_means_nothing_where_nobody_is_dropped_but_to_experts_that_choose():
     sweep = {"model.capacity_factor": [1.0, 1.5], "model.drop_policy": ["none", "gate"]}
     runs = runs_with(sweep=sweep).values()

@@ -125,6 +125,10 @@ WRONG = [
     ("experiments.unified.routers", None, "valid dictionary; got None"),
     ("experiments.unified.baselines", ["dense", "dense"], "'dense' stands twice"),
     ("experiments.unified.seeds", [3, 3], "3 stands twice"),
+    ("training.ranks", 3, "ranks=3 must divide batch_size=8"),
+    ("experiments.unified.sweep", {"training.ranks": [1, 2]}, "takes one value in an experiment"),
+    ("launcher", "mpiexec -n 4", "must be auto or contain {ranks}"),
+    ("waterfall.training.ranks", 2, "training.ranks=2 must be 1 in the waterfall"),
     ("model.num_shared_experts", 2, "must be less than top_k * expert_granularity = 2"),
     ("model.expert_granularity", 5, "must divide the hidden width of an expert, ffn_mult * dim ="),
     ("training.balance_scope", "global", "'batch' or 'sequence'; got 'global'"),
@@ -156,6 +160,16 @@ def test_a_router_that_chooses_among_sequences_is_refused_a_batch_of_one(swept):
             "it 2 or more, or leave the router out"
         )
     }
+
+
+def test_a_router_that_chooses_among_sequences_is_refused_a_rank_of_one_window():
+    training = {"batch_size": 4, "ranks": 4, "routing_scope": "rank"}
+    routers = {"softk": None, "expert_choice_position": None}
+    [(where, what)] = problems(
+        ("experiments.unified", {"routers": routers, "training": training})
+    ).items()
+    assert where == "experiments.unified.routers.expert_choice_position"
+    assert "training.routing_scope=rank gives it one; make it global" in what
 
 
 def test_every_problem_is_listed_at_once_one_a_line():

@@ -24,6 +24,13 @@ class Experts(nn.Module):
         self.w_in = nn.ParameterList(torch.empty(hidden, dim) for _ in range(num_experts))
         self.w_out = nn.ParameterList(torch.empty(hidden, dim) for _ in range(num_experts))
 
+    def part(self, experts: range) -> "Experts":
+        """Some of the experts, numbered from 0: their parameters themselves, no copies."""
+        some = Experts(0, 0, 0)
+        some.w_in.extend(self.w_in[expert] for expert in experts)
+        some.w_out.extend(self.w_out[expert] for expert in experts)
+        return some
+
     def forward(self, x_ND: Tensor, expert: int) -> Tensor:
         """Answer of one expert to the rows of ``x_ND``."""
         y_ND: Tensor = nn.functional.gelu(x_ND @ self.w_in[expert].T) @ self.w_out[expert]

@@ -56,9 +56,14 @@ class Attention(nn.Module):
 
     def rotate(self, x_BSHd: Tensor) -> Tensor:
         """Turn each pair of neighbouring channels by an angle that grows with the position."""
-        pairs = torch.view_as_complex(x_BSHd.float().reshape(*x_BSHd.shape[:-1], -1, 2))
+        pairs = torch.view_as_complex(single_or_wider(x_BSHd).reshape(*x_BSHd.shape[:-1], -1, 2))
         turned = pairs * self.rotation_Sd[: x_BSHd.shape[1], None]
         return torch.view_as_real(turned).flatten(-2).to(x_BSHd.dtype)
+
+
+def single_or_wider(x: Tensor) -> Tensor:
+    """The tensor in float32, or as it is where it is float64."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def rotation(seq_len: int, num_pairs: int) -> Tensor:

@@ -33,7 +33,9 @@ class Trained(Protocol):
         """Move the parameters."""
 
 
-def in_turn(num_models: int, num_rounds: int, name: str) -> Iterator[tuple[int, int]]:
+def in_turn(
+    num_models: int, num_rounds: int, name: str, *, is_silent: bool = False
+) -> Iterator[tuple[int, int]]:
     """Number of a round, from 1, and of a model: every model once in a round, with progress.
 
     The order is drawn anew for each round, so that a drift of the machine meets all models alike.
@@ -46,7 +48,7 @@ def in_turn(num_models: int, num_rounds: int, name: str) -> Iterator[tuple[int, 
         for turn in tqdm(
             range(1, num_rounds + 1),
             desc=f"{name}, {num_models} in turn",
-            unit="round", mininterval=5, ascii=True, ncols=90,
+            unit="round", mininterval=5, ascii=True, ncols=90, disable=is_silent,
         ):  # fmt: skip
             for index in order.sample(range(num_models), num_models):
                 yield turn, index

@@ -16,6 +16,8 @@ class Place:
     local_rank: int  # among the ranks of this host
 
 
+AUTO = "auto"
+
 # Variables that hold rank, world size and local rank; the first launcher found is the innermost.
 # SLURM_NTASKS is of no use: the shell of a batch job has it too, and is not a rank.
 _VARIABLES = {
@@ -37,6 +39,15 @@ def place(environ: Mapping[str, str] = os.environ) -> Place:
                 local_rank=int(environ.get(local_rank, environ[rank])),
             )
     return Place(launcher="none", rank=0, world_size=1, local_rank=0)
+
+
+def chosen(launcher: str, threads: int, environ: Mapping[str, str] = os.environ) -> str:
+    """The launcher, or the one that ``auto`` stands for here; ``threads`` are those of one rank."""
+    if launcher != AUTO:
+        return launcher
+    if "SLURM_JOB_ID" in environ:
+        return f"srun -n {{ranks}} --cpus-per-task={threads}"  # which it does not learn by itself
+    return "torchrun --standalone --nproc-per-node={ranks}"
 
 
 def command(launcher: str, num_ranks: int, program: Sequence[str]) -> list[str]:

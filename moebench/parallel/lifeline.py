@@ -2,14 +2,15 @@
 
 Whatever ends a process closes its connections, on whatever host and under whatever launcher: the
 parent sees which rank was the first to go without a goodbye, and ranks see their parent go.
-Messages are lines of JSON. A rank's first is ``{"rank": r, "word": w}``; then it may send
+Messages are lines of JSON. A rank's first is ``{"rank": r, "password": p}``; then it may send
 ``address``, which the parent passes on to all ranks, ``failed``, a line on why it gives up, and
-``done``.
+``done``. A parent that is asked to end says ``end``, which is SIGTERM to a rank, on whatever host.
 """
 
 import json
 import os
 import queue
+import signal
 import socket
 import threading
 import time
@@ -68,6 +69,10 @@ class Lifeline:
     def _listen(self) -> None:
         with self._line.makefile() as lines:
             for line in lines:
-                host, port = json.loads(line)["address"]
-                self._addresses.put((host, port))
+                message = json.loads(line)
+                if "end" in message:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                else:
+                    host, port = message["address"]
+                    self._addresses.put((host, port))
         os._exit(1)

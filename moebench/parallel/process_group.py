@@ -89,7 +89,7 @@ class ProcessGroup(Communicator):
 
     def _all_gather(self, x_NC: Tensor, out: Tensor, num_rows: Rows) -> None:
         if min(num_rows) == max(num_rows):
-            dist.all_gather_into_tensor(out, x_NC, group=self._group)
+            dist.all_gather_single(out, x_NC, group=self._group)
         else:
             self._broadcast_rows(x_NC, out, num_rows)
 
@@ -104,7 +104,7 @@ class ProcessGroup(Communicator):
     def _reduce_scatter(self, x_NC: Tensor, out: Tensor, num_rows: Rows) -> None:
         """Where rows are uneven, reduce all and keep own: neither backend scatters unevenly."""
         if min(num_rows) == max(num_rows):
-            dist.reduce_scatter_tensor(out, x_NC, group=self._group)
+            dist.reduce_scatter_single(out, x_NC, group=self._group)
         else:
             total = x_NC.clone()
             dist.all_reduce(total, group=self._group)

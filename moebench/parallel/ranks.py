@@ -47,7 +47,7 @@ class Ranks:
             self._line.say(done=True)
 
     def _fail(self, error: BaseException) -> None:
-        if isinstance(error, ValueError):
+        if isinstance(error, ValueError | OSError):
             print(f"error: rank {self.place.rank}: {error}", file=sys.stderr, flush=True)
         else:
             traceback.print_exception(error)

@@ -3,7 +3,7 @@
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from moebench import records
@@ -23,11 +23,17 @@ def start(job: SweepJob | LinksJob, launcher: str, rows: str | Path, code: str) 
     run(launcher, job.world_size, [*program, str(asked), str(rows), code])
 
 
-def run(launcher: str, num_ranks: int, program: Sequence[str]) -> None:
+def run(
+    launcher: str,
+    num_ranks: int,
+    program: Sequence[str],
+    is_to_end: Callable[[], bool] = lambda: False,
+) -> None:
     """Start ranks, wait for them, and end all where one of them dies.
 
     Those that srun starts may run on other hosts, so they get a name by which to reach this one.
+    Once ``is_to_end`` says so, all ranks get SIGTERM.
     """
     command = launch.command(launcher, num_ranks, program)
     host = socket.gethostname() if Path(command[0]).name == "srun" else watch.LOOPBACK
-    watch.run(command, num_ranks, os.environ, host)
+    watch.run(command, num_ranks, os.environ, host, is_to_end)

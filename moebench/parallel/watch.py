@@ -30,12 +30,17 @@ class RanksError(ValueError):
 
 
 def run(
-    command: Sequence[str], num_ranks: int, environ: Mapping[str, str], host: str = LOOPBACK
+    command: Sequence[str],
+    num_ranks: int,
+    environ: Mapping[str, str],
+    host: str = LOOPBACK,
+    is_to_end: Callable[[], bool] = lambda: False,
 ) -> None:
     """Start ranks with a launcher's command line, and wait for all of them.
 
     Raises RanksError, in one line, naming the rank that died first; by then all others have been
     ended. ``host`` is where ranks reach this process: a name of this host if others take part.
+    Once ``is_to_end`` says so, all ranks get SIGTERM, and end in their own time.
     """
     program = found(command[0])
     with socket.create_server((LOOPBACK if host == LOOPBACK else "", 0)) as server:
@@ -50,7 +55,7 @@ def run(
         )
         relays = [_relay(process.stdout, sys.stdout), _relay(process.stderr, sys.stderr)]
         try:
-            watch.until_over(lambda: process.poll() is not None)
+            watch.until_over(lambda: process.poll() is not None, is_to_end)
             if watch.is_done:
                 _wait(process)
         finally:
@@ -120,7 +125,8 @@ class Watch:
         self._num_ranks = num_ranks
         self._lines: dict[int, socket.socket] = {}
         self._done: set[int] = set()
-        self._address: bytes = b""
+        self._told: bytes = b""  # to all ranks; who comes late hears it too
+        self._has_told_to_end = False
         # What ranks said, in the order of its coming; None where a line was closed.
         self._heard: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
         self._server = server
@@ -141,16 +147,22 @@ class Watch:
         """Whether every rank has said goodbye."""
         return len(self._done) == self._num_ranks
 
-    def until_over(self, has_ended: Callable[[], bool]) -> None:
+    def until_over(
+        self, has_ended: Callable[[], bool], is_to_end: Callable[[], bool] = lambda: False
+    ) -> None:
         """Listen until all ranks are done, one is dead, or the launcher ended some time ago.
 
-        A rank that fails waits to be ended. So one that goes silently soon after was not ended for
-        it, but went first, and the other failed for want of it.
+        Ranks are told once that they are to end. A rank that fails waits to be ended. So one that
+        goes silently soon after was not ended for it, but went first, and the other failed for want
+        of it.
         """
         limit_s = math.inf
         while self._silent is None and not self.is_done and time.monotonic() < limit_s:
             with contextlib.suppress(queue.Empty):
                 self._note(*self._heard.get(timeout=_LOOK_S))
+            if is_to_end() and not self._has_told_to_end:
+                self._has_told_to_end = True
+                self._tell(end=True)
             if self._failed is not None:
                 limit_s = min(limit_s, time.monotonic() + _SETTLE_S)
             elif has_ended():
@@ -172,10 +184,14 @@ class Watch:
         elif message is not None and "done" in message:
             self._done.add(rank)
         elif message is not None and "address" in message:
-            self._address = json.dumps(message).encode() + b"\n"
-            for line in self._lines.values():
-                with contextlib.suppress(OSError):  # of a rank that has gone
-                    line.sendall(self._address)
+            self._tell(**message)
+
+    def _tell(self, **message: Any) -> None:
+        text = json.dumps(message).encode() + b"\n"
+        self._told += text
+        for line in list(self._lines.values()):
+            with contextlib.suppress(OSError):  # of a rank that has gone
+                line.sendall(text)
 
     def _accept(self) -> None:
         while True:
@@ -193,8 +209,8 @@ class Watch:
                 return
             rank = int(first["rank"])
             self._lines[rank] = line
-            if self._address:
-                line.sendall(self._address)
+            if self._told:
+                line.sendall(self._told)
             with contextlib.suppress(OSError):  # a reset, which is a way to go too
                 for text in messages:
                     self._heard.put((rank, json.loads(text)))

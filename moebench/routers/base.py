@@ -7,6 +7,7 @@ M assignments requested, N assignments kept, V entries of the vocabulary.
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import ClassVar, Literal
@@ -122,15 +123,17 @@ class Router(nn.Module, ABC):
                 total = self._observed.get(name)
                 self._observed[name] = value.detach() if total is None else total + value.detach()
 
-    def adapt(self) -> None:
+    def adapt(self, add_up: Callable[[Tensor], Tensor] | None = None) -> None:
         """Learn from the whole batch of an optimiser step; to be called once after each.
 
-        The totals are sums over forward passes and over nothing else: with the batch spread over
-        ranks, this is the place, and the only one, to add up theirs.
+        The totals are sums over forward passes and over nothing else. Where each of several ranks
+        has observed its own tokens alone, ``add_up`` sums a total over ranks.
         """
         totals, self._observed = self._observed, {}
         if totals:
             with torch.no_grad():
+                if add_up is not None:
+                    totals = {name: add_up(total) for name, total in totals.items()}
                 self.learn_from(totals)
 
     def learn_from(self, totals: dict[str, Tensor]) -> None:
@@ -211,8 +214,8 @@ def balance_loss(prob_TE: Tensor, is_asked_TE: Tensor, num_pools: int = 1) -> Te
     f_e is the share of requested assignments, a count without gradient; P_e is the mean
     probability, through which the gate learns. Both are taken over a pool; there are ``num_pools``,
     each of T / ``num_pools`` tokens that follow each other, and the loss is their mean. One pool is
-    all tokens of a step: with one process and no accumulation of gradients, micro-batch and global
-    batch are the same.
+    all tokens of a step: gradients are not accumulated over several batches, and ranks bring their
+    tokens together.
     """
     T, E = prob_TE.shape
     asked_PE = is_asked_TE.view(num_pools, T // num_pools, E).sum(dim=1)

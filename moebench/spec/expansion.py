@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -14,6 +14,7 @@ from moebench.spec.parallel import misfits
 from moebench.spec.problems import ConfigError, Problem, problem, unknown
 from moebench.spec.runs import ROUTED_ONLY, ModelSpec, RunSpec, TrainingSpec
 
+Part = TypeVar("Part", ModelSpec, TrainingSpec)
 Swept = dict[str, Any]  # dotted key under model or training: its value at one point of a sweep
 
 
@@ -101,7 +102,9 @@ def _runs(config: Config, name: str, swept: Swept) -> Iterator[RunSpec]:
                 corpus=experiment.corpus or config.corpus,
                 tokenizer=experiment.tokenizer or config.tokenizer,
                 model=_without_gate(ModelSpec(**_merged(config, name, "model", moved)), router),
-                training=TrainingSpec(**_merged(config, name, "training", moved)),
+                training=_without_gate(
+                    TrainingSpec(**_merged(config, name, "training", moved)), router
+                ),
             )
 
 
@@ -127,12 +130,15 @@ def _idle(router: str, drop_policy: str) -> list[str]:
     return idle
 
 
-def _without_gate(model: ModelSpec, router: str) -> ModelSpec:
-    """The model of an arm; settings of a gate that a baseline lacks are those of the default."""
+def _without_gate(part: Part, router: str) -> Part:
+    """The model or training of an arm; what a baseline lacks is set as it is by default."""
     if router not in BASELINES:
-        return model
-    unused = (key.partition(".")[2] for key in ROUTED_ONLY)
-    return model.model_copy(update={key: getattr(ModelSpec(), key) for key in unused})
+        return part
+    keys = (key.partition(".")[2] for key in ROUTED_ONLY)
+    default = type(part)()
+    return part.model_copy(
+        update={key: getattr(default, key) for key in keys if key in type(part).model_fields}
+    )
 
 
 def _slug(run: RunSpec, moved: Swept) -> str:
@@ -234,6 +240,7 @@ def _single_sequences(config: Config) -> list[Problem]:
     alone = (
         ("training", "batch_size", 1, "make it 2 or more"),
         ("model", "pool", "sequence", "make it batch"),
+        ("training", "routing_scope", "rank", "make it global"),
     )
     return [
         (
@@ -245,9 +252,16 @@ def _single_sequences(config: Config) -> list[Problem]:
         for swept in _sweep(experiment)
         for part, key, value, remedy in alone
         if _merged(config, name, part, swept)[key] == value
+        and (key != "routing_scope" or _windows_of_a_rank(config, name, swept) == 1)
         for router in experiment.routers
         if registry.flag("routers", router, "needs_batch")
     ]
+
+
+def _windows_of_a_rank(config: Config, name: str, swept: Swept) -> float:
+    training = _merged(config, name, "training", swept)
+    windows: float = training["batch_size"] / training["ranks"]
+    return windows
 
 
 def _misfits(config: Config, name: str, part: str, swept: Swept) -> list[Problem]:

@@ -33,7 +33,7 @@ from moebench.spec.kinds import (
     drawing,
     unit,
 )
-from moebench.spec.parallel import ParallelSpec
+from moebench.spec.parallel import RANKS, ParallelSpec
 from moebench.spec.perft import PerftSpec
 from moebench.spec.problems import check_options, one_of
 from moebench.spec.rank_stability import RankStabilitySpec
@@ -42,6 +42,7 @@ from moebench.spec.statistics import StatisticsSpec
 from moebench.spec.traces import SpecialisationSpec, TracingSpec
 from moebench.spec.waterfall import WaterfallSpec
 
+AUTO = "auto"
 _FEWEST_COMPARED = 2  # experiments, between which routers may change their order
 
 
@@ -158,6 +159,11 @@ class ExperimentSpec(Spec):
     @field_validator("sweep")
     @classmethod
     def _sweep_moves_settings(cls, sweep: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        if "training.ranks" in sweep:
+            raise ValueError(
+                "'training.ranks' takes one value in an experiment, whose arms one group of ranks "
+                "times in turn; give each number an experiment of its own"
+            )
         known = [f"model.{key}" for key in ModelSpec.model_fields]
         known += [f"training.{key}" for key in TrainingSpec.model_fields]
         for key, values in sweep.items():
@@ -182,6 +188,16 @@ class Config(Spec):
     seeds: Seeds = Field([0, 1, 2], description="one run of every arm for each")
     model: ModelSpec = Field(ModelSpec(), description="shared by all experiments")
     training: TrainingSpec = Field(TrainingSpec(), description="shared by all experiments")
+    keep_weights: bool = Field(
+        False,
+        description="keep the weights of all trained models; else those that no certificate and "
+        "no trace is made from are removed when all is done",
+    )
+    launcher: str = Field(
+        AUTO,
+        description="command that starts the ranks of a training, with {ranks} where their number "
+        "goes; auto: srun inside a Slurm job, else torchrun",
+    )
     timing: TimingSpec = Field(TimingSpec(), description="how speed is measured")
     tracing: TracingSpec = Field(TracingSpec(), description="what is traced of routers")
     statistics: StatisticsSpec = Field(
@@ -219,6 +235,16 @@ class Config(Spec):
     )
 
     advice: AdviceSpec = Field(AdviceSpec(), description="what `snakemake advise` speaks of")
+
+    @field_validator("launcher")
+    @classmethod
+    def _says_how_many(cls, launcher: str) -> str:
+        if launcher != AUTO and RANKS not in launcher:
+            raise ValueError(
+                f"{launcher!r} must be {AUTO} or contain {RANKS}, which becomes the number of "
+                "ranks, as in 'srun -n {ranks}'"
+            )
+        return launcher
 
     @field_validator("experiments", mode="before")
     @classmethod

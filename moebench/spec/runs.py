@@ -16,6 +16,7 @@ ROUTED_ONLY = (
     "model.dispatch",
     "model.num_shared_experts",
     "model.expert_granularity",
+    "training.layout",
 )
 
 
@@ -128,7 +129,7 @@ class TextTrainingSpec(Spec):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: a GPU where there is one"
     )
-    threads: int = Field(1, ge=1, description="CPU threads of one training job")
+    threads: int = Field(1, ge=1, description="CPU threads of one process")
     eval_every: int = Field(
         100,
         ge=1,
@@ -157,6 +158,31 @@ class TrainingSpec(TextTrainingSpec):
         "for routers with Switch's balance loss",
     )
     z_coef: float = Field(0.001, ge=0, description="factor of the router z-loss")
+    ranks: int = Field(
+        1,
+        ge=1,
+        description="processes that train one model, each on its part of every step; must divide "
+        "batch_size, which is that of all ranks; on GPUs one each",
+    )
+    layout: Literal["replicated", "expert"] = Field(
+        "replicated",
+        description="where experts are: all on every rank, or some on each, to which tokens are "
+        "sent; losses are the same",
+    )
+    routing_scope: Literal["global", "rank"] = Field(
+        "global",
+        description="whose tokens a router, a full expert and a balance loss look at: those of all "
+        "ranks, so that losses do not depend on their number, or those of each rank alone",
+    )
+
+    @model_validator(mode="after")
+    def _shared_out_evenly(self) -> "TrainingSpec":
+        if self.batch_size % self.ranks:
+            raise ValueError(
+                f"ranks={self.ranks} must divide batch_size={self.batch_size}, so that all ranks "
+                "get as many windows"
+            )
+        return self
 
 
 class RunSpec(Spec):

@@ -84,6 +84,8 @@ class WaterfallSpec(RoomSpec):
         missing = [repair for repair in REPAIRS if repair not in self.order]
         if missing:
             raise ValueError(f"order: {', '.join(missing)} missing; name each repair once")
+        if self.training.ranks > 1:
+            raise ValueError(f"training.ranks={self.training.ranks} must be 1 in the waterfall")
         if self.num_validation_tokens <= self.training.seq_len:
             raise ValueError(
                 f"num_validation_tokens={self.num_validation_tokens} must be more than "

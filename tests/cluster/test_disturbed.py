@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 
 RANKS = [f"results/runs/parallel/layouts/ranks={ranks}/rows.jsonl" for ranks in (2, 4)]
 TRAINED = [f"results/runs/pair/{router}_seed=0/rows.jsonl" for router in ("hash", "softk")]
+TRAINED.append("results/runs/spread/softk_seed=0/rows.jsonl")  # on two ranks
 TARGETS = [*TRAINED, *RANKS]
 VOLATILE = {"wall_s", "peak_resident_bytes", "peak_allocated_bytes"}
 COMPUTED = ["comm_bytes", "comm_calls", "predicted_weights_bytes", "predicted_activations_bytes"]
@@ -122,3 +123,11 @@ def test_a_job_of_ranks_is_given_as_many_tasks(ranks, slurm, finished):
     assert f"NumTasks={ranks} " in slurm.ask("scontrol", "show", "job", number, "--oneliner")
     rows = records.read([finished / RANKS[ranks // 2 - 1]])
     assert {row.setting["world_size"] for row in rows} == {ranks}
+
+
+def test_a_training_of_ranks_is_given_as_many_tasks_and_says_so(slurm, finished):
+    number, _ = slurm.jobs(finished)["rule_train_router_wildcards_spread_softk_seed=0"]
+    assert "NumTasks=2 " in slurm.ask("scontrol", "show", "job", number, "--oneliner")
+    rows = records.read([finished / TRAINED[-1]])
+    assert {row.setting["world_size"] for row in rows} == {2}
+    assert {row.spec["training"]["layout"] for row in rows} == {"expert"}

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from moebench.parallel import watch
-from moebench.parallel.launch import Place, command, place
+from moebench.parallel.launch import Place, chosen, command, place
 from moebench.parallel.lifeline import Lifeline
 from moebench.parallel.trace import Message, Trace
 
@@ -67,6 +67,27 @@ def test_a_single_rank_needs_no_launcher():
     assert command("", 1, ["python", "-m", "job"]) == ["python", "-m", "job"]
     with pytest.raises(ValueError, match="where the number of ranks goes"):
         command("", 2, ["python"])
+
+
+def test_auto_is_srun_inside_a_slurm_job_and_torchrun_elsewhere():
+    inside = chosen("auto", 3, {"SLURM_JOB_ID": "17"})
+    assert command(inside, 2, ["job"]) == ["srun", "-n", "2", "--cpus-per-task=3", "job"]
+    assert chosen("auto", 3, {}).startswith("torchrun --standalone")
+    assert chosen("mpiexec -n {ranks}", 3, {"SLURM_JOB_ID": "17"}) == "mpiexec -n {ranks}"
+
+
+def test_ranks_are_told_once_to_end_and_late_ones_too(watched, monkeypatch):
+    monkeypatch.setattr(watch, "_GRACE_S", 0.2)
+    over_two, rank = watched
+    early = rank(0)
+    early.say(met=True)
+    over_two.until_over(lambda: True, lambda: True)
+    over_two.until_over(lambda: True, lambda: True)
+    for line in (early, rank(1)):
+        assert json.loads(line.messages.readline()) == {"end": True}
+    early.socket.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        early.messages.readline()
 
 
 def test_a_missing_launcher_is_said_with_what_to_install():

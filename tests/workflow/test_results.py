@@ -69,6 +69,22 @@ def test_every_run_keeps_its_loss_for_every_held_out_document(smoke_run):
         assert total / values["val_num_tokens"] == pytest.approx(values["val_nll_causal_nats"])
 
 
+def test_weights_stay_where_something_was_made_from_them_and_nowhere_else(smoke_run):
+    runs = smoke_run / "results/runs"
+    read = {
+        (path.parent / name).resolve()
+        for path in runs.rglob("*.prov.json")
+        for name in json.loads(path.read_text())["inputs"]
+        if name.endswith("/weights.pt")
+    }
+    assert len(read) > 10
+    assert {path.resolve() for path in runs.rglob("weights.pt")} == read
+    own = trace(smoke_run, "results/runs/unified/dense_seed=0/rows.jsonl")
+    assert own.returncode == 0, own.stderr
+    assert "weights.pt" in own.stdout
+    assert "was not kept" in own.stdout
+
+
 def test_every_router_on_a_frontier_has_a_certificate(smoke_run):
     folder = smoke_run / "results/tables"
     certificates = pd.read_csv(folder / "certificates.csv").set_index("certificate")

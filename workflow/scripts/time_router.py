@@ -2,17 +2,16 @@
 
 from job import job
 
-from moebench import records
-from moebench.lm.data import Tokens
-from moebench.lm.timing import time_arms
+from moebench.lm.job import TimingJob, TokenFiles, run
 from moebench.spec import RunSpec, TimingSpec
 
 with job(snakemake):
     files = snakemake.input
-    rows = time_arms(
-        [RunSpec(**spec) for spec in snakemake.params.specs],
-        Tokens.read(files.train, files.validation, files.facts),
-        TimingSpec(**snakemake.params.timing),
+    asked = TimingJob(
+        specs=[RunSpec(**spec) for spec in snakemake.params.specs],
+        timing=TimingSpec(**snakemake.params.timing),
+        tokens=TokenFiles(train=files.train, validation=files.validation, facts=files.facts),
         code=snakemake.params.code["digest"],
+        rows=snakemake.output.rows,
     )
-    records.write(rows, snakemake.output.rows)
+    run(asked, launcher=snakemake.resources.get("mpi", ""))

@@ -1,21 +1,17 @@
-"""Train one model and score it."""
-
-from pathlib import Path
+"""Train one model and score it, on as many ranks as its spec has."""
 
 from job import job
 
-from moebench import records
-from moebench.lm.data import Tokens
-from moebench.lm.train import train
+from moebench.lm.job import TokenFiles, TrainingJob, run
 from moebench.spec import RunSpec
 
 with job(snakemake):
     files = snakemake.input
-    rows = train(
-        RunSpec(**snakemake.params.spec),
-        Tokens.read(files.train, files.validation, files.facts),
-        checkpoint=Path(snakemake.output.rows).with_name("checkpoint.pt"),
+    asked = TrainingJob(
+        spec=RunSpec(**snakemake.params.spec),
+        tokens=TokenFiles(train=files.train, validation=files.validation, facts=files.facts),
         code=snakemake.params.code["digest"],
-        final=Path(snakemake.output.weights),
+        rows=snakemake.output.rows,
+        weights=snakemake.output.weights,
     )
-    records.write(rows, snakemake.output.rows)
+    run(asked, launcher=snakemake.resources.get("mpi", ""))

@@ -19,7 +19,7 @@ class Nccl(ProcessGroup):
             raise ValueError(
                 f"communicator 'nccl' needs a GPU for every rank, and rank {place.rank}, number "
                 f"{place.local_rank} on this host, finds {num_gpus}; "
-                "start fewer ranks, or set communicator to 'mpi'"
+                "start fewer ranks, or let them compute on CPUs"
             )
         device = torch.device("cuda", place.local_rank)
         torch.cuda.set_device(device)

@@ -1,12 +1,11 @@
 """Expert parallel: rows are sent to the ranks that hold their experts, and answers come back."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
 from moebench.parallel.communicators.base import Alone, Communicator
-from moebench.parallel.differentiable import all_rows, exchanged_rows, own_rows, replicated, summed
+from moebench.parallel.differentiable import all_rows, own_rows, replicated, summed
+from moebench.parallel.exchange import Exchange, expert_of_rows
 from moebench.parallel.experts import ExpertShare, assignments
 from moebench.parallel.footprint import (
     INDEX_BYTES,
@@ -25,8 +24,7 @@ from moebench.parallel.weights import Weights
 class ExpertParallel(Layout):
     """Each rank routes its own rows of the batch; three all-to-alls carry counts, rows and answers.
 
-    Any number of experts a rank (GShard, arXiv:2006.16668, section 3.2, without its capacity). The
-    batch is split at the start and gathered at the end, as the interface has it.
+    The batch is split at the start and gathered at the end, as the interface has it.
     """
 
     is_distributed = True
@@ -34,8 +32,7 @@ class ExpertParallel(Layout):
 
     def __init__(self, weights: Weights, communicator: Communicator):
         self.exchange, self.hidden_group = self._groups(communicator)
-        D = self.exchange.world_size
-        self.held = [share(weights.network.num_experts, D, rank) for rank in range(D)]
+        self._exchanged = Exchange(self.exchange, weights.network.num_experts)
         super().__init__(weights, communicator)
 
     @classmethod
@@ -53,31 +50,12 @@ class ExpertParallel(Layout):
         order_N, load = assignments(routing.expert_BK, network.num_experts)
         x_NF = x_RF.index_select(0, order_N // network.top_k)
         self.trace.mark("dispatch")
-        y_NO = self._answer(x_NF, load)
+        y_NO = self._exchanged.answers(x_NF, load, self._answer_own)
         y_NO = torch.empty_like(y_NO).index_copy_(0, order_N, y_NO)  # row by row again
         y_RKO = y_NO.view(len(x_RF), network.top_k, network.output_dim)
         y_RO = torch.bmm(routing.weight_BK.unsqueeze(1), y_RKO).squeeze(1)
         self.trace.mark("dispatch")
         return all_rows(group, summed(self.hidden_group, y_RO), num_rows, is_partial=False)
-
-    def _answer(self, x_NF: Tensor, load: list[int]) -> Tensor:
-        """Answers of the experts, wherever they are, to rows in the order of experts."""
-        group = self.exchange
-        send = [load[experts.start : experts.stop] for experts in self.held]
-        come_WL = self._exchange_counts(send, len(self.held[0]))
-        send_rows = [sum(counts) for counts in send]
-        receive_rows = [sum(counts) for counts in come_WL]
-        come_NF = exchanged_rows(group, x_NF, send_rows, receive_rows)
-        L = len(self.experts.experts)
-        y_NO = self._answer_own(come_NF, [counts[:L] for counts in come_WL])
-        return exchanged_rows(group, y_NO, receive_rows, send_rows)
-
-    def _exchange_counts(self, send: Sequence[Sequence[int]], most: int) -> list[list[int]]:
-        """Rows that each rank has for each expert here; the first rank holds most experts."""
-        padded = [[*counts, *[0] * (most - len(counts))] for counts in send]
-        count_WL = torch.tensor(padded, device=self.communicator.device)
-        counts: list[list[int]] = self.exchange.all_to_all(count_WL).tolist()
-        return counts
 
     def _answer_own(self, come_NF: Tensor, come_WL: list[list[int]]) -> Tensor:
         """Answer rows that lie rank by rank, and in each rank's in the order of experts."""
@@ -88,9 +66,7 @@ class ExpertParallel(Layout):
             y_NO = self.experts.answer(come_NF, num_rows)
             self.trace.mark("experts")
             return y_NO
-        expert_L = torch.arange(L, device=come_NF.device).repeat(len(come_WL))
-        count = torch.tensor(come_WL, device=come_NF.device).flatten()
-        order_N = expert_L.repeat_interleave(count).argsort(stable=True)
+        order_N = expert_of_rows(come_WL, come_NF.device).argsort(stable=True)
         x_NF = come_NF.index_select(0, order_N)
         self.trace.mark("dispatch")
         y_NO = self.experts.answer(x_NF, num_rows)
@@ -165,9 +141,9 @@ class ExpertParallel(Layout):
         return communicator, Alone()
 
     def _share(self, weights: Weights) -> ExpertShare:
-        network, across, within = weights.network, self.exchange, self.hidden_group
+        network, within = weights.network, self.hidden_group
         hidden = share(network.hidden_dim, within.world_size, within.rank)
-        return ExpertShare.of(weights, self.held[across.rank], hidden, adds_bias=within.rank == 0)
+        return ExpertShare.of(weights, self._exchanged.own, hidden, adds_bias=within.rank == 0)
 
 
 def _flows(expert_BK: Tensor, num_experts: int, D: int, mine: int) -> tuple[int, int, int]:
