@@ -43,6 +43,8 @@ rule write_findings:
     input:
         summary="results/tables/{experiment}_summary.csv",
         contrasts="results/tables/{experiment}_contrasts.csv",
+        hypervolume="results/tables/{experiment}_hypervolume.csv",
+        speed_up="results/tables/{experiment}_speed_up.csv",
         curves="results/tables/{experiment}_curves.csv",
         tokens=lambda w: tokens_of(w.experiment)["facts"],
         comparison=lambda w: (

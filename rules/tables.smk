@@ -14,6 +14,11 @@ rule tabulate:
         curves="results/tables/{experiment}_curves.csv",
         loads="results/tables/{experiment}_loads.csv",
         contrasts=table("{experiment}_contrasts.csv", "differences between arms"),
+        attainment="results/tables/{experiment}_attainment.csv",
+        hypervolume=table(
+            "{experiment}_hypervolume.csv", "what the arms open up, and what each adds"
+        ),
+        speed_up=table("{experiment}_speed_up.csv", "effective speed-up against dense"),
         sidecar="results/tables/{experiment}.prov.json",
     log:
         "results/logs/tabulate/{experiment}.log",
@@ -22,11 +27,7 @@ rule tabulate:
     params:
         statistics=CONFIG.statistics.model_dump(),
         certificates=lambda w: certificate_digests(w.experiment),
-        code=sidecar.code(
-            "moebench.analysis.runs",
-            "moebench.analysis.summary",
-            "moebench.analysis.contrasts",
-        ),
+        code=sidecar.code("moebench.analysis.experiment"),
     script:
         "../workflow/scripts/tabulate.py"
 

@@ -78,7 +78,8 @@ def final(spec: RunSpec, val_nll_nats: float, **values: Any) -> Row:
         **(dict.fromkeys(balance) if dense else balance),
         "load_cv_L": None if dense else [0.2, 0.2],
         "load_LE": None if dense else [[10, 10], [10, 10]],
-        "val_nll_window_nats": [val_nll_nats, val_nll_nats],
+        "val_nll_document_nats": [val_nll_nats, val_nll_nats],
+        "val_document_tokens": [5_000, 5_000],
         "peak_resident_bytes": 500_000_000 + spec.seed,
         "wall_s": 30.0,
     }
@@ -91,6 +92,7 @@ def causal_scores(spec: RunSpec, val_nll_nats: float) -> dict[str, Any]:
     return {
         "val_nll_causal_nats": nll,
         "val_ppl_causal": float(np.exp(nll)),
+        "val_nll_document_causal_nats": [nll, nll],
         "causal_mode": "threshold" if needs_one else "as scored",
         "causal_effective_k": None if spec.router in BASELINES else 2.0,
         **{f"val_nll_{mode}_nats": nll if needs_one else None for mode in CAUSAL_MODES},

@@ -25,7 +25,7 @@ from moebench import tables
 from moebench.analysis import cells, equivalence, other_text
 from moebench.analysis.blocks import block_differences
 from moebench.analysis.schemas import CONTRASTS
-from moebench.analysis.statistics import SIGNIFICANCE, Array
+from moebench.analysis.statistics import SIGNIFICANCE
 from moebench.records import Row
 from moebench.spec import StatisticsSpec
 
@@ -34,7 +34,7 @@ Arm = dict[str, Any]
 GAP = "val_nll_difference_nats"
 SIDED = ("router", "capacity_factor", "gate", "drop_policy", "value")
 DECLARED = StatisticsSpec()
-SEED = 0  # of the bootstrap over windows: equal rows give equal tables
+SEED = 0  # of the draws of documents: equal rows give equal tables
 IDENTITY = ["factor", "family", *(f"{what}_{side}" for side in "ab" for what in SIDED)]
 
 
@@ -68,7 +68,7 @@ def contrasts(rows: Sequence[Row], statistics: StatisticsSpec = DECLARED) -> pd.
         columns={name: f"{name}_nats" for name in ("margin", "minimum_detectable")}
     )
     text = other_text.text_intervals(
-        nll.to_numpy(), _windows(rows, nll), list(factors), np.random.default_rng(SEED)
+        nll.to_numpy(), _documents(rows, nll), list(factors), np.random.default_rng(SEED)
     )
     table[f"{GAP}_text_low"], table[f"{GAP}_text_high"] = text.low, text.high
     return tables.check(table, CONTRASTS)
@@ -115,18 +115,15 @@ def _identity(a: Arm, b: Arm, factor: str, levels: list[str]) -> Arm:
     return identity
 
 
-def _windows(rows: Sequence[Row], nll: pd.DataFrame) -> Array | None:
-    """NLL of each held-out window (A, W), mean over seeds; None if arms have unlike windows.
-
-    NaN for an arm whose windows were scored with later tokens in view, and not as it is ranked.
-    """
+def _documents(rows: Sequence[Row], nll: pd.DataFrame) -> other_text.Documents | None:
+    """Causal NLL of each held-out document, mean over seeds; None if arms have unlike documents."""
     by_cell: dict[str, list[list[float]]] = {cell: [] for cell in nll.index}
+    lengths = set()
     for row in rows:
         if row.kind == "final":
-            windows = row.values["val_nll_window_nats"]
-            is_ranked = row.values["val_nll_causal_nats"] == row.values["val_nll_nats"]
-            by_cell[cells.cell(row)].append(windows if is_ranked else [np.nan] * len(windows))
-    if len({len(each) for seeds in by_cell.values() for each in seeds}) > 1:
+            by_cell[cells.cell(row)].append(row.values["val_nll_document_causal_nats"])
+            lengths.add(tuple(row.values["val_document_tokens"]))
+    if len(lengths) > 1:
         return None
-    nll_AW: Array = np.array(list(by_cell.values())).mean(axis=1)
-    return nll_AW
+    nll_AK = np.array(list(by_cell.values())).mean(axis=1)
+    return other_text.Documents(np.array(lengths.pop(), dtype=float), nll_AK)

@@ -1,53 +1,69 @@
-"""Would another text of the kind have told the same? A bootstrap over seeds and held-out windows.
+"""Would another text of the kind have told the same? Draws of seeds and of held-out documents.
 
-Seeds are few and windows many, so each level is drawn in the way that keeps its promise at its
-size: seeds from the block model (three have ten distinct resamples, see
-``moebench.analysis.statistics``), windows by resampling. Windows are drawn in runs, because
-neighbours come from one document and are alike (circular block bootstrap; Politis and Romano 1992),
-and the same ones for every arm and seed: a hard passage is hard for all of them.
+Text comes in documents, and the tokens of one are alike, so documents are what may be drawn anew,
+the same ones for every arm and seed: a hard one is hard for all of them. Each level is drawn in the
+way that keeps its promise at its size. Seeds come from the block model. Documents are few, and a
+few of them may hold most of the text, so they are not resampled either: a mean moves as far as it
+does when one of them is left out (the jackknife), each way or the other, with the heavier tails of
+Student's t for the number of documents that the text amounts to (a cluster-robust variance with the
+effective number of clusters of Carter, Schnepel and Steigerwald 2017, doi:10.1162/REST_a_00639).
 
-Shapes: A arms, S seeds, W windows, D draws, P pairs.
+Shapes: A arms, S seeds, K documents, D draws, P pairs.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from moebench.analysis.blocks import block_draws
 from moebench.analysis.statistics import Array, Interval, draws_interval
 
-FEWEST_WINDOWS = 20
+FEWEST_DOCUMENTS = 3  # that the text amounts to: fewer leave not even their scatter known
 NUM_DRAWS = 4000
+
+
+class Documents(NamedTuple):
+    """Held-out documents: tokens of each, and each arm's NLL per token, mean over its seeds."""
+
+    num_tokens_K: Array
+    nll_AK: Array
 
 
 def text_intervals(
     nll_AS: Array,
-    window_nll_AW: Array | None,
+    documents: Documents | None,
     pairs: Sequence[tuple[int, int]],
     rng: np.random.Generator,
 ) -> Interval:
     """Intervals (P) of the NLL differences, first minus second, over other seeds and other text.
 
-    ``window_nll_AW`` holds each arm's mean over its seeds of the NLL of every window, in the order
-    of the text; None where arms were not scored on the same windows. Ends are NaN then, from fewer
-    than FEWEST_WINDOWS windows, for an arm whose windows are NaN, and where the seeds leave no
-    scatter to draw from.
+    ``documents`` is None where arms were not scored on the same ones. Ends are NaN then, where the
+    text amounts to fewer than FEWEST_DOCUMENTS, and where the seeds leave no scatter to draw from.
     """
     a_P, b_P = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
-    if window_nll_AW is None or window_nll_AW.shape[1] < FEWEST_WINDOWS:
+    if documents is None or effective_number(documents.num_tokens_K) < FEWEST_DOCUMENTS:
         nothing_P = np.full(len(a_P), np.nan)
         return Interval(nothing_P, nothing_P)
-    draws_AD = block_draws(nll_AS, rng, NUM_DRAWS) + text_draws(window_nll_AW, rng, NUM_DRAWS)
+    draws_AD = block_draws(nll_AS, rng, NUM_DRAWS) + text_draws(documents, rng, NUM_DRAWS)
     return draws_interval(draws_AD[a_P] - draws_AD[b_P])
 
 
-def text_draws(window_nll_AW: Array, rng: np.random.Generator, num_draws: int) -> Array:
-    """How far each arm's mean moves (A, D) when the text is drawn anew, the same for all arms."""
-    W = window_nll_AW.shape[1]
-    run = round(W ** (1 / 3))
-    start_DR = rng.integers(W, size=(num_draws, -(-W // run)))
-    window_DW = (start_DR[:, :, None] + np.arange(run)).reshape(num_draws, -1)[:, :W] % W
-    count_DW = np.zeros((num_draws, W))
-    np.add.at(count_DW, (np.arange(num_draws)[:, None], window_DW), 1)
-    moved_AD: Array = (window_nll_AW - window_nll_AW.mean(axis=1, keepdims=True)) @ count_DW.T / W
+def effective_number(num_tokens_K: Array) -> float:
+    """How many documents of equal length would weigh as these do: 1 over the sum of squares."""
+    share_K = num_tokens_K / num_tokens_K.sum()
+    return float(1 / (share_K**2).sum())
+
+
+def text_draws(documents: Documents, rng: np.random.Generator, num_draws: int) -> Array:
+    """How far each arm's mean moves (A, D) when the documents are drawn anew, alike for all arms.
+
+    With documents of equal length the draws of an arm have Student's t distribution of the mean.
+    """
+    share_K = documents.num_tokens_K / documents.num_tokens_K.sum()
+    K, dof = len(share_K), effective_number(documents.num_tokens_K) - 1
+    from_mean_AK = documents.nll_AK - (documents.nll_AK @ share_K)[:, None]
+    pull_AK = from_mean_AK * share_K / (1 - share_K)
+    error_D = np.sqrt((K - 1) / K * dof / rng.chisquare(dof, num_draws))
+    moved_AD: Array = error_D * (pull_AK @ rng.standard_normal((K, num_draws)))
     return moved_AD

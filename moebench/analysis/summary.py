@@ -1,15 +1,18 @@
 """The summary: one line per router and capacity factor, with intervals and the frontier."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from moebench import tables
 from moebench.analysis import blocks, cells, frontier, statistics
 from moebench.analysis.certificates import gate
 from moebench.analysis.rates import perplexity
 from moebench.analysis.schemas import BALANCE, BY_MODE, SUMMARY
+from moebench.analysis.statistics import Array
 from moebench.records import Row
 
 NUM_DRAWS = 10_000
@@ -20,18 +23,33 @@ SHARED = (
 )
 
 
-def summarise(
+class Arms(NamedTuple):
+    """What was measured of each arm, and draws of what seeds and rounds leave open.
+
+    ``table`` has a line per arm, indexed by cell; ``nll_AD`` and ``speed_AD`` hold draws of
+    ``val_nll_causal_nats`` and ``train_tokens_per_s``. A draw holds all arms at once. Whatever is
+    said of the frontier comes from these draws and no others.
+    """
+
+    table: pd.DataFrame
+    nll_AD: Array
+    speed_AD: Array
+    is_ranked_A: NDArray[np.bool_]
+
+    @property
+    def has_draws(self) -> bool:
+        """Whether there are seeds and rounds enough to draw from."""
+        return not (np.isnan(self.nll_AD).any() or np.isnan(self.speed_AD).any())
+
+
+def measure(
     rows: Sequence[Row], rng: np.random.Generator, certificates: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """One line per cell: means over seeds, the median speed, 95 % intervals, the frontier.
+) -> Arms:
+    """Means over seeds, the median speed, and draws of both.
 
-    The frontier is one of causal scores; where a certificate shows that a router looks at later
-    tokens and does not say so, its arm has no such score and is kept off.
-
-    The interval of the perplexity is that of the NLL, exponentiated, and ``val_ppl`` is the
-    exponential of the mean NLL: perplexities have a geometric mean. The interval of an arm's NLL
-    comes from its own seeds; its chance to be on the frontier compares it with other arms, which
-    the block model does better, assuming that arms scatter alike around their seed.
+    An arm that a certificate shows to look at later tokens and not to say so is not ranked. Losses
+    are drawn from the block model, which assumes that arms scatter alike around their seed; speeds
+    from a bootstrap of whole rounds.
     """
     finals, timed = cells.final_rows(rows), cells.timed_rows(rows)
     cells.match(finals, timed)
@@ -52,11 +70,31 @@ def summarise(
     lost = table["val_nll_causal_nats"] / table["val_nll_nats"]
     table["val_bits_per_byte_causal"] = lost * table["val_bits_per_byte"]
     _add_interval(table, "train_tokens_per_s", statistics.draws_interval(speed_AD))
-    is_ranked_A = gate.may_be_ranked(table).to_numpy()
+    return Arms(table, nll_AD, speed_AD, gate.may_be_ranked(table).to_numpy())
+
+
+def summarise(
+    rows: Sequence[Row], rng: np.random.Generator, certificates: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """The summary of rows, see ``summary``."""
+    return summary(measure(rows, rng, certificates))
+
+
+def summary(arms: Arms) -> pd.DataFrame:
+    """One line per arm: means over seeds, the median speed, 95 % intervals, the frontier.
+
+    The frontier is one of causal scores. The interval of the perplexity is that of the NLL,
+    exponentiated, and ``val_ppl`` is the exponential of the mean NLL: perplexities have a geometric
+    mean. The interval of an arm's NLL comes from its own seeds; its chance to be on the frontier
+    compares it with other arms, which the block model does better.
+    """
+    table = arms.table.copy()
     table["on_frontier"] = frontier.on_frontier(
-        table["val_nll_causal_nats"].to_numpy(), table["train_tokens_per_s"].to_numpy(), is_ranked_A
+        table["val_nll_causal_nats"].to_numpy(),
+        table["train_tokens_per_s"].to_numpy(),
+        arms.is_ranked_A,
     )
-    table["p_on_frontier"] = frontier.p_on_frontier(nll_AD, speed_AD, is_ranked_A)
+    table["p_on_frontier"] = frontier.p_on_frontier(arms.nll_AD, arms.speed_AD, arms.is_ranked_A)
     return tables.check(table, SUMMARY)
 
 

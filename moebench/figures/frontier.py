@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from moebench.figures import style
+from moebench.figures import style, surfaces
 from moebench.figures.base import ArmFigure, Tables, rows
 from moebench.figures.labelling import Label, place
 from moebench.figures.notes import join, write_below
@@ -32,25 +32,29 @@ class Frontier(ArmFigure):
             "train_tokens_per_s_high",
             "on_frontier",
             "p_on_frontier",
-        )
+        ),
+        "attainment": ("attained_in", "train_tokens_per_s", "val_nll_causal_nats"),
     }
+    may_be_empty = ("attainment",)
 
     def draw(self, tables: Tables) -> Canvas:
         """Draw perplexity (up is worse) against training speed (right is better)."""
         cells = measured(tables["summary"])
-        canvas = Canvas(figsize=(style.WIDTH_IN, 6.6))
-        axes = canvas.add_axes((0.085, 0.285, 0.88, 0.69))
+        attainment = tables["attainment"]
+        canvas = Canvas(figsize=(style.WIDTH_IN, 7.1))
+        axes = canvas.add_axes((0.085, 0.328, 0.88, 0.65))
         _crosses(axes, cells)
         for each in rows(leaking(cells)):
             _parallel(axes, each, cells)
-        _staircase(axes, cells)
+        stairs = _staircase(axes, cells)
+        surfaces.draw(axes, attainment)
         for each in rows(cells):
             _marker(axes, each, cells)
         _axes(axes)
-        place(axes, [_label(each) for each in rows(cells)])
-        handles = _legend(cells)
-        canvas.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.185), ncols=3)
-        write_below(canvas, _note(tables["summary"], cells))
+        place(axes, [_label(each) for each in rows(cells)], lines=[stairs])
+        handles = [*_legend(cells), *surfaces.handles(attainment)]
+        canvas.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.24), ncols=3)
+        write_below(canvas, [*_note(tables["summary"], cells), *surfaces.note(attainment)])
         return canvas
 
     def caption(self, tables: Tables) -> str:
@@ -84,7 +88,8 @@ class Frontier(ArmFigure):
         caught = [_name(each) for each in rows(cells) if lies(each)]
         if caught:
             text.append(f"Kept off, because it looks at later tokens unsaid: {join(caught)}.")
-        return " ".join([*text, *_note(tables["summary"], cells)])
+        shaded = surfaces.note(tables["attainment"])
+        return " ".join([*text, *_note(tables["summary"], cells), *shaded])
 
 
 def measured(summary: pd.DataFrame) -> pd.DataFrame:
@@ -124,20 +129,21 @@ def _crosses(axes: Axes, cells: pd.DataFrame) -> None:
             axes.plot(ends, [each.ppl] * 2, color=colour, lw=1.3)
 
 
-def _staircase(axes: Axes, cells: pd.DataFrame) -> None:
+def _staircase(axes: Axes, cells: pd.DataFrame) -> list[tuple[float, float]]:
     """Edge of what some causal arm beats in both: level up to a member, then up to the next."""
     corners = vertices(cells)
     if not corners:
-        return
+        return []
     axes.margins(0.1, 0.12)
     axes.autoscale_view()
     (left, _), (_, top) = axes.get_xlim(), axes.get_ylim()
     axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())
-    xs, ys = [left], [corners[0][1]]
+    path = [(left, corners[0][1])]
     for (x, y), (_, following) in zip(corners, [*corners[1:], (0, top)], strict=True):
-        xs += [x, x]
-        ys += [y, following]
-    axes.plot(xs, ys, color=style.FRONTIER, lw=1.6, ls=(0, (6, 3)), zorder=1, gid="frontier")
+        path += [(x, y), (x, following)]
+    axes.plot(*zip(*path, strict=True), color=style.FRONTIER, lw=1.6, ls=(0, (6, 3)), zorder=1,
+              gid="frontier")  # fmt: skip
+    return path
 
 
 def _marker(axes: Axes, each: Any, cells: pd.DataFrame) -> None:

@@ -60,6 +60,7 @@ def causal_scores(
     found = {
         "val_nll_causal_nats": counts["val_nll_nats"],
         "val_ppl_causal": perplexity(counts["val_nll_nats"]),
+        "val_nll_document_causal_nats": counts["val_nll_document_nats"],
         "causal_mode": HEADLINE if by_mode else AS_SCORED,
         "causal_effective_k": counts["effective_k"],
     }

@@ -6,6 +6,7 @@ Shapes: B sequences of S tokens.
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -74,19 +75,34 @@ class Tokens:
         Windows are shuffled, always alike, so that a batch holds unrelated text as in training;
         what is left over at the end of the text makes a last batch of one shorter window.
         """
-        first = torch.tensor([self.end_of_document])
-        input_N = torch.cat([first, self.validation_N[:-1]])
-        num_windows = len(input_N) // seq_len
+        for place_BS in self.validation_places(batch_size, seq_len):
+            yield self.validation_at(place_BS)
+
+    def validation_places(self, batch_size: int, seq_len: int) -> Iterator[Tensor]:
+        """Where in the held-out text the targets of each batch stand, of shape (B, S)."""
+        place_N = torch.arange(len(self.validation_N))
+        num_windows = len(place_N) // seq_len
         order_W = torch.randperm(
             num_windows, generator=torch.Generator().manual_seed(_SHUFFLE_SEED)
         )
         whole = num_windows * seq_len
-        input_WS = input_N[:whole].view(num_windows, seq_len)
-        target_WS = self.validation_N[:whole].view(num_windows, seq_len)
+        place_WS = place_N[:whole].view(num_windows, seq_len)
         for window_B in torch.split(order_W, batch_size):
-            yield input_WS[window_B], target_WS[window_B]
-        if whole < len(input_N):
-            yield input_N[None, whole:], self.validation_N[None, whole:]
+            yield place_WS[window_B]
+        if whole < len(place_N):
+            yield place_N[None, whole:]
+
+    def validation_at(self, place_BS: Tensor) -> Batch:
+        """Inputs and targets at places of the held-out text."""
+        before_BS = self.validation_N[place_BS - 1]  # the last token of all, where there is none
+        input_BS = before_BS.masked_fill(place_BS == 0, self.end_of_document)
+        return input_BS, self.validation_N[place_BS]
+
+    @cached_property
+    def document_N(self) -> Tensor:
+        """Number of the document of each held-out token; its end belongs to it."""
+        is_end_N = (self.validation_N == self.end_of_document).long()
+        return is_end_N.cumsum(dim=0) - is_end_N
 
 
 def _read_ids(path: str | Path, vocab_size: int) -> Tensor:

@@ -1,6 +1,7 @@
 """Scores of a model on all of the held-out text, and what its routers did there.
 
-Shapes: B sequences of S tokens, L layers with a mixture of experts, E experts.
+Shapes: B sequences of S tokens, N of them in all, K documents, L layers with a mixture of experts,
+E experts.
 """
 
 import math
@@ -28,20 +29,20 @@ def score(model: LanguageModel, tokens: Tokens, setting: Setting, batch_size: in
     model.eval()
     layers = model.moe_layers()
     watch = RoutingWatch(len(layers), learned=all(layer.router.learned for layer in layers))
-    window_nll: list[Tensor] = []
-    window_tokens: list[int] = []
-    for input_BS, target_BS in tokens.validation_batches(batch_size, model.spec.training.seq_len):
+    token_K = torch.bincount(tokens.document_N)
+    total_K = torch.zeros(len(token_K), dtype=torch.float64)
+    for place_BS in tokens.validation_places(batch_size, model.spec.training.seq_len):
+        input_BS, target_BS = tokens.validation_at(place_BS)
         with setting.autocast():
             out = model(input_BS.to(setting.device))
         nll_BS = functional.cross_entropy(
             out.logits_BSV.transpose(1, 2).float(), target_BS.to(setting.device), reduction="none"
         )
-        window_nll.append(nll_BS.double().sum(dim=1).cpu())
-        window_tokens += [target_BS.shape[1]] * len(target_BS)
+        document_N = tokens.document_N[place_BS].flatten()
+        total_K.index_add_(0, document_N, nll_BS.double().cpu().flatten())
         watch.add([layer for layer in out.layers if layer.kept is not None])
-    total_W = torch.cat(window_nll)
-    num_tokens = sum(window_tokens)
-    nll_nats = total_W.sum().item() / num_tokens
+    num_tokens = int(token_K.sum())
+    nll_nats = total_K.sum().item() / num_tokens
     if not math.isfinite(nll_nats):
         raise ValueError(
             f"the held-out loss is {nll_nats}: training diverged; lower training.learning_rate"
@@ -49,9 +50,10 @@ def score(model: LanguageModel, tokens: Tokens, setting: Setting, batch_size: in
     return {
         "val_nll_nats": nll_nats,
         "val_ppl": perplexity(nll_nats),
-        "val_bits_per_byte": bits_per_byte(total_W.sum().item(), tokens.num_validation_bytes),
+        "val_bits_per_byte": bits_per_byte(total_K.sum().item(), tokens.num_validation_bytes),
         "val_num_tokens": num_tokens,
-        "val_nll_window_nats": (total_W / torch.tensor(window_tokens)).tolist(),
+        "val_nll_document_nats": (total_K / token_K).tolist(),
+        "val_document_tokens": token_K.tolist(),
         **watch.summary(),
     }
 

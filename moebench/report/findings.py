@@ -7,7 +7,7 @@ import pandas as pd
 
 from moebench.figures import style
 from moebench.figures.notes import join
-from moebench.report import arms, comparisons, rst
+from moebench.report import arms, comparisons, gains, rst
 
 COLUMNS = {  # of the table of arms: heading, column, format
     "perplexity": ("val_ppl_causal", "{:.3f}"),
@@ -32,21 +32,26 @@ MODES = {"threshold": "an expert takes whoever is as good as those it took on tr
 
 def page(
     experiment: str,
-    summary: pd.DataFrame,
-    contrasts: pd.DataFrame,
-    curves: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
     tokens: Mapping[str, Any],
-    comparison: pd.DataFrame | None = None,
 ) -> list[str]:
-    """Parts of the page on one experiment; ``comparison`` with published numbers if any."""
+    """Parts of the page on one experiment.
+
+    ``tables`` are summary, contrasts, curves, hypervolume, speed_up, and comparison with published
+    numbers if there is any.
+    """
+    summary, contrasts = tables["summary"], tables["contrasts"]
+    comparison = tables.get("comparison")
     came_out = [
         *quality(summary, contrasts),
         *comparisons.against_dense(summary, contrasts),
         *speed(summary),
         *frontier(summary),
+        *gains.volume(tables["hypervolume"]),
+        *gains.speed_up(tables["speed_up"]),
         *balance(summary),
         *against_bigram(summary, tokens),
-        *at_the_end(curves),
+        *at_the_end(tables["curves"]),
     ]
     parts = [
         rst.heading(f"Experiment {experiment}", 1),

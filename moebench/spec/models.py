@@ -126,7 +126,10 @@ class ExperimentSpec(Spec):
     figures: Annotated[
         list[FigureName],
         AfterValidator(distinct),
-        drawing("runs", "summary", "curves", "loads", "contrasts"),
+        drawing(
+            *("runs", "summary", "curves", "loads", "contrasts"),
+            *("attainment", "hypervolume", "speed_up"),
+        ),
     ] = Field([], description="what to draw")
     reuses: ExperimentName | None = Field(
         None, description="whose finished runs to take where both ask for the same ones"

@@ -1,4 +1,4 @@
-"""The config of the verdicts: below which size a difference matters to nobody."""
+"""The config of the verdicts: which differences matter to nobody, and what volumes reach to."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from moebench.spec.base import Spec
 
 
 class StatisticsSpec(Spec):
-    """What counts as equivalent: declared before any run, not read off the data."""
+    """What verdicts are measured against: declared before any run, not read off the data."""
 
     ppl_margin: float = Field(
         0.005,
@@ -19,4 +19,15 @@ class StatisticsSpec(Spec):
         gt=0,
         lt=1,
         description="the same for accuracies, as a difference of two shares",
+    )
+    reference_ppl_ratio: float = Field(
+        1.5,
+        gt=1,
+        description="perplexity of the point that hypervolumes reach to, over that of the dense "
+        "network of equal FLOPs",
+    )
+    reference_slowdown: float = Field(
+        4.0,
+        gt=1,
+        description="speed of the dense network of equal FLOPs over that of the same point",
     )

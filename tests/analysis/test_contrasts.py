@@ -1,5 +1,7 @@
 """Which differences are told from none."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -76,3 +78,23 @@ def test_a_baseline_is_compared_at_every_capacity_factor():
 )
 def test_verdict_is_a_tie_unless_the_p_value_is_below_5_percent(difference, p_value, expected):
     assert verdict(difference, p_value) == expected
+
+
+def documents(row, nll_K, num_tokens_K):
+    found = {"val_nll_document_causal_nats": nll_K, "val_document_tokens": num_tokens_K}
+    return dataclasses.replace(row, values=row.values | found) if row.kind == "final" else row
+
+
+def test_every_pair_is_set_on_other_text_by_the_documents_that_all_were_scored_on():
+    rng, text = np.random.default_rng(0), ["val_nll_difference_nats_text_low",
+                                           "val_nll_difference_nats_text_high"]  # fmt: skip
+    rows = [
+        documents(row, rng.normal(2, 0.1, 6).tolist(), [9] * 6) for row in synthetic.plausible()
+    ]
+    found = contrasts(rows)
+    assert found[text].notna().all(axis=None)
+    width = found["val_nll_difference_nats_high"] - found["val_nll_difference_nats_low"]
+    assert (found[text[1]] - found[text[0]] > width).all()
+    last = max(n for n, row in enumerate(rows) if row.kind == "final")
+    rows[last] = documents(rows[last], [2.0] * 6, [9, 9, 9, 9, 9, 10])
+    assert contrasts(rows)[text].isna().all(axis=None)

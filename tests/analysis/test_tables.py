@@ -10,10 +10,12 @@ from scipy import stats
 
 from moebench import tables
 from moebench.analysis.contrasts import contrasts
+from moebench.analysis.experiment import tabulate
 from moebench.analysis.runs import as_of, curves, loads, tabulate_runs
 from moebench.analysis.schemas import CONTRASTS, CURVES, LOADS, RUNS, SUMMARY
+from moebench.analysis.schemas_frontier import ATTAINMENT, HYPERVOLUME, SPEED_UP
 from moebench.analysis.summary import summarise
-from moebench.spec import BASELINES
+from moebench.spec import BASELINES, StatisticsSpec
 from tests import rows as synthetic
 
 
@@ -53,6 +55,21 @@ def test_order_of_rows_does_not_change_a_byte(make, schema, rows, tmp_path):
     tables.write(make(rows), tmp_path / "a.csv")
     tables.write(make(shuffled), tmp_path / "b.csv")
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_tables_of_the_frontier_read_back_and_know_no_order_of_rows(rows, tmp_path):
+    shuffled = random.Random(0).sample(rows, len(rows))
+    made, again = (tabulate(each, StatisticsSpec()) for each in (rows, shuffled))
+    for name, schema in (
+        ("attainment", ATTAINMENT), ("hypervolume", HYPERVOLUME), ("speed_up", SPEED_UP)
+    ):  # fmt: skip
+        assert len(made[name])
+        tables.write(made[name], tmp_path / "table.csv")
+        back = tables.read(tmp_path / "table.csv", schema)
+        pd.testing.assert_frame_equal(back, made[name], check_exact=True)
+        tables.write(again[name], tmp_path / "again.csv")
+        assert (tmp_path / "again.csv").read_bytes() == (tmp_path / "table.csv").read_bytes()
 
 
 @pytest.mark.slow

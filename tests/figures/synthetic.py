@@ -134,7 +134,54 @@ def _balance(router, factor, seed, cv):
 
 
 def tables():
-    return {"summary": summary(), "curves": curves()}
+    return {"summary": summary(), "curves": curves(), "attainment": attainment()}
+
+
+def attainment():
+    """Three surfaces of two corners, one above the other."""
+    rows = [
+        {"attained_in": level, "train_tokens_per_s": speed, "val_nll_causal_nats": nats + rise}
+        for level, rise in ((0.05, -0.02), (0.5, 0.0), (0.95, 0.02))
+        for speed, nats in ((20_000.0 - 1e4 * rise, 1.79), (27_800.0 - 1e4 * rise, 1.90))
+    ]
+    return pd.DataFrame(rows)
+
+
+def hypervolume():
+    """Routers that add something together, of which one alone is needed for sure."""
+    reference = {"reference_val_ppl": 10.0, "reference_train_tokens_per_s": 6_950.0}
+    lines = [
+        {"kept": "all", "num_arms": 10, "hypervolume": 1.3, "decrease": None, "verdict": None},
+        {"kept": "dense networks", "num_arms": 2, "hypervolume": 1.1, "decrease": 0.2,
+         "decrease_low": 0.05, "decrease_high": 0.4, "verdict": "supported"},
+        {"kept": "all but this one", "router": "softk", "capacity_factor": 1.25, "num_arms": 9,
+         "hypervolume": 1.15, "decrease": 0.15, "decrease_low": 0.01, "decrease_high": 0.3,
+         "verdict": "supported"},
+        {"kept": "all but this one", "router": "hash", "capacity_factor": 1.0, "num_arms": 9,
+         "hypervolume": 1.29, "decrease": 0.01, "decrease_low": 0.0, "decrease_high": 0.1,
+         "verdict": "tie"},
+    ]  # fmt: skip
+    table = pd.DataFrame(lines).assign(gate=None, drop_policy=None, **reference)
+    table["hypervolume_low"] = table["hypervolume"] - 0.1
+    table["hypervolume_high"] = table["hypervolume"] + 0.1
+    return table
+
+
+def speed_up():
+    """Five arms, of which one each is faster, tied, missing the goal, and without a curve."""
+    lines = [
+        ("softk", 1.25, 1.4, "faster", None),
+        ("softk", 1.0, 1.2, "faster", None),
+        ("hash", 1.0, 1.01, "tie", None),
+        ("top1", 1.0, None, "not reached", 0.9),
+        ("expert_choice", 1.0, None, "no curve", None),
+    ]
+    table = pd.DataFrame(
+        lines, columns=["router", "capacity_factor", "speed_up", "outcome", "speed_up_at_most"]
+    )
+    table["speed_up_low"], table["speed_up_high"] = table["speed_up"] - 0.1, table["speed_up"] + 0.1
+    table = table.assign(gate=None, drop_policy=None, baseline="dense")
+    return pd.concat([table.assign(matched_by=how) for how in ("flops", "time")])
 
 
 def write_results(folder):

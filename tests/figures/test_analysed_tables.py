@@ -1,16 +1,14 @@
 """Figures and sentences from the tables that the analysis makes, not from made-up ones."""
 
-import numpy as np
 import pandas as pd
 import pytest
 import synthetic
 
 from moebench import registry
-from moebench.analysis.contrasts import contrasts
-from moebench.analysis.runs import curves
-from moebench.analysis.summary import summarise
+from moebench.analysis.experiment import tabulate
 from moebench.figures import base
 from moebench.report import findings, rst
+from moebench.spec import StatisticsSpec
 from tests import rows
 
 
@@ -19,11 +17,7 @@ def analysed(request, tmp_path_factory):
     """Tables as a figure reads them: from CSV."""
     readings = rows.plausible(seeds=request.param)
     folder = tmp_path_factory.mktemp("tables")
-    made = {
-        "summary": summarise(readings, np.random.default_rng(0)),
-        "curves": curves(readings),
-        "contrasts": contrasts(readings),
-    }
+    made = tabulate(readings, StatisticsSpec())
     for name, table in made.items():
         table.to_csv(folder / f"{name}.csv", index=False)
     return {name: pd.read_csv(folder / f"{name}.csv") for name in made}
@@ -39,7 +33,7 @@ def test_every_figure_draws_the_tables_of_the_analysis(analysed, name):
 
 @pytest.mark.slow
 def test_the_findings_of_the_tables_of_the_analysis_make_a_page(analysed, tmp_path):
-    parts = findings.page("unified", **analysed, tokens=synthetic.TOKENS)
+    parts = findings.page("unified", analysed, synthetic.TOKENS)
     rst.write(parts, tmp_path / "page.rst", tmp_path / "page.html")
     assert "nan" not in "\n".join(parts)
     has_intervals = analysed["summary"]["num_seeds"].min() > 1

@@ -1,11 +1,13 @@
 """What a figure draws, read back from the drawing and compared with its table."""
 
 import matplotlib.colors as colours
+import matplotlib.transforms as transforms
 import numpy as np
 import pytest
 import synthetic
+from matplotlib.text import Text
 
-from moebench.figures import base, overlay, smoothing, style
+from moebench.figures import base, overlay, smoothing, style, surfaces
 from moebench.figures.frontier import Frontier, measured, vertices
 from moebench.figures.gate_balance import GateBalance
 from moebench.figures.load_vs_ppl import LoadVsPpl
@@ -75,6 +77,20 @@ def test_frontier_names_overlap_neither_each_other_nor_markers(tables):
     boxes = [text.get_window_extent() for text in axes.texts]
     assert len(boxes) == len(tables["summary"])
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_frontier_names_cross_no_interval_where_there_is_room(tables):
+    axes = base.render(Frontier(), tables).axes[0]
+    through = [
+        transforms.Bbox(axes.transData.transform(np.column_stack(line.get_data())))
+        for line in axes.lines
+        if len(line.get_xdata()) == 2 and line.get_linestyle() == "-"
+    ]
+    assert len(through) == 2 * len(tables["summary"])
+    for text in axes.texts:
+        text.get_window_extent()  # finds the place
+        box = Text.get_window_extent(text)  # without the line to its point
+        assert not any(box.overlaps(line) for line in through), text
 
 
 def test_frontier_leaves_out_and_names_what_was_not_measured(tables):
@@ -157,3 +173,32 @@ def test_gate_balance_marks_the_largest_entropy(tables):
     axes = base.render(GateBalance(), tables).axes[0]
     (limit,) = lines(axes, "largest").values()
     assert limit.get_xdata()[0] == pytest.approx(np.log(8))
+
+
+def test_frontier_shades_between_the_outer_surfaces_and_draws_the_median(tables):
+    axes = base.render(Frontier(), tables).axes[0]
+    (median,) = [line for line in axes.lines if line.get_gid() == "median"]
+    attained = tables["attainment"]
+    here = attained[attained["attained_in"] == 0.5]
+    drawn = dict(zip(median.get_xdata(), median.get_ydata(), strict=True))
+    for speed, nats in zip(here["train_tokens_per_s"], here["val_nll_causal_nats"], strict=True):
+        assert drawn[speed] == pytest.approx(np.exp(nats))
+    (band,) = [each for each in axes.collections if each.get_gid() == "attained"]
+    slow = axes.get_xlim()[0]
+    edges = [y for x, y in band.get_paths()[0].vertices if x == slow]
+    assert sorted({round(y, 6) for y in edges}) == pytest.approx(
+        [np.exp(1.79 - 0.02), np.exp(1.79 + 0.02)]
+    )
+    assert "more than 5% and fewer than 95% of the draws" in Frontier().caption(tables)
+
+
+def test_frontier_without_draws_has_no_surface(tables):
+    tables["attainment"] = tables["attainment"].iloc[:0]
+    axes = base.render(Frontier(), tables).axes[0]
+    assert not [each for each in axes.collections if each.get_gid() == "attained"]
+    assert "Shaded" not in Frontier().caption(tables)
+
+
+def test_a_surface_is_as_good_as_its_slowest_corner_that_is_as_fast(tables):
+    edge = surfaces.edge(tables["attainment"], 0.5, np.array([1e4, 20_000, 20_001, 27_800, 3e4]))
+    assert edge == pytest.approx(np.exp([1.79, 1.79, 1.90, 1.90, np.inf]))

@@ -6,19 +6,20 @@ import pytest
 import synthetic
 
 from moebench.records import Row
-from moebench.report import comparisons, findings, rst, settings
+from moebench.report import comparisons, findings, gains, rst, settings
 
 
 @pytest.fixture
 def text():
-    parts = findings.page(
-        "unified",
-        synthetic.summary(),
-        synthetic.contrasts(),
-        synthetic.curves(),
-        synthetic.TOKENS,
-        synthetic.comparison(),
-    )
+    tables = {
+        "summary": synthetic.summary(),
+        "contrasts": synthetic.contrasts(),
+        "curves": synthetic.curves(),
+        "hypervolume": synthetic.hypervolume(),
+        "speed_up": synthetic.speed_up(),
+        "comparison": synthetic.comparison(),
+    }
+    parts = findings.page("unified", tables, synthetic.TOKENS)
     return "\n".join(parts)
 
 
@@ -188,3 +189,31 @@ def test_a_mistake_in_a_page_is_an_error_and_leaves_no_file(tmp_path):
     with pytest.raises(Exception, match="Inline emphasis start-string without end-string"):
         rst.write(["an *open emphasis"], tmp_path / "page.rst", tmp_path / "page.html")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_routers_add_to_dense_networks_has_its_interval_and_its_verdict(text):
+    assert "open up 1.300 (1.200 to 1.400) times the area" in text
+    assert "perplexity 10.000 at 6,950 tokens/s" in text
+    assert "The 8 routed arms add 0.200 (0.050 to 0.400) of that" in text
+    assert "which is more than nothing" in text
+    assert "surely be lost: softmax top-k CF 1.25 (0.150 (0.010 to 0.300))." in text
+    table = synthetic.hypervolume().assign(verdict="tie")
+    assert "not told from nothing" in " ".join(gains.volume(table))
+    assert "surely" not in " ".join(gains.volume(table))
+    assert "untested" in " ".join(gains.volume(table.assign(verdict=None)))
+
+
+def test_without_a_dense_network_there_is_no_volume_and_it_is_said():
+    (sentence,) = gains.volume(synthetic.hypervolume().iloc[:0])
+    assert sentence.startswith("No hypervolume is given")
+
+
+def test_speed_ups_are_counted_by_outcome_and_bounds_are_no_numbers(text):
+    assert "Matched by FLOPs, counted in tokens, of 5 routed arms" in text
+    assert "2 certainly came down to it sooner, 1 neither sooner nor later" in text
+    assert "The largest speed-up is that of softmax top-k CF 1.25, 1.400 (1.300 to 1.500)." in text
+    table = synthetic.speed_up()
+    missed = table[table["outcome"] == "not reached"]
+    sentences = gains.speed_up(missed)
+    assert len(sentences) == 2
+    assert all("No speed-up is more than 0.900." in each for each in sentences)

@@ -30,7 +30,9 @@ def test_the_overview_digests_all_files_of_a_level(results, svg, page):
     assert len(rows) == 2
     assert f"2: {json_digest(rows)[:12]}" in page
     assert f"unified_frontier {file_digest(svg)[:12]}" in page
-    assert f"<p>{file_digest(results / 'tables/unified_summary.csv')[:12]}</p>" in page
+    drawn = [results / f"tables/unified_{name}.csv" for name in ("attainment", "summary")]
+    assert f"2: {json_digest(sorted(map(file_digest, drawn)))[:12]}" in page
+    assert f"<p>{file_digest(results / 'corpora/tales/manifest.json')[:12]}</p>" in page
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_a_missing_column_is_named_with_those_there_are(tables, name):
 
 def test_a_second_swept_setting_is_refused(tables):
     figure = registry.load(base.Figure, "frontier")()
-    doubled = {"summary": pd.concat([tables["summary"]] * 2)}
+    doubled = tables | {"summary": pd.concat([tables["summary"]] * 2)}
     with pytest.raises(ValueError, match="have one router and capacity_factor"):
         base.render(figure, doubled)
 

@@ -112,6 +112,8 @@ def test_a_model_that_looks_ahead_is_scored_without_and_left_as_it_was():
     found = causal.causal_scores(model, tokens, setting, parallel)
     assert found["val_nll_causal_nats"] == found["val_nll_threshold_nats"]
     assert found["val_nll_causal_nats"] != parallel["val_nll_nats"]
+    [of_one_document] = found["val_nll_document_causal_nats"]
+    assert of_one_document == pytest.approx(found["val_nll_causal_nats"])
     assert found["causal_effective_k"] == pytest.approx(parallel["effective_k"], rel=0.15)
     assert all(type(layer.slots) is Slots for layer in model.moe_layers())
     assert score(model, tokens, setting, 4)["val_nll_nats"] == parallel["val_nll_nats"]

@@ -15,6 +15,8 @@ def test_every_held_out_token_is_the_target_of_exactly_one_window():
     batches = list(tokens.validation_batches(batch_size=3, seq_len=10))
     targets = torch.cat([target_BS.flatten() for _, target_BS in batches])
     assert sorted(targets.tolist()) == numbered.tolist()
+    [before_first] = [input_BS[target_BS == 0] for input_BS, target_BS in batches if 0 in target_BS]
+    assert before_first.tolist() == [tokens.end_of_document]
     for input_BS, target_BS in batches:
         assert (target_BS[:, 1:] == target_BS[:, :-1] + 1).all(), "a window is contiguous text"
         assert (input_BS[:, 1:] == target_BS[:, :-1]).all(), "inputs are the tokens before"

@@ -214,6 +214,32 @@ def test_bits_per_byte_charges_all_nats_to_all_bytes():
     )
 
 
+def test_losses_of_documents_are_those_of_their_tokens_and_weighed_together_the_loss_of_all():
+    spec, tokens = run_spec("dense"), learnable_tokens(num_validation=703)
+    tokens.validation_N[[0, 99, 300, 702]] = tokens.end_of_document
+    setting = prepare("cpu", "float32", 1)
+    model = Trainer(spec, tokens, setting).model
+    values = score(model, tokens, setting, batch_size=4)
+    size_K, nll_K = values["val_document_tokens"], values["val_nll_document_nats"]
+    assert size_K == [1, 99, 201, 402]
+    weighed = sum(size * nll for size, nll in zip(size_K, nll_K, strict=True)) / 703
+    assert weighed == pytest.approx(values["val_nll_nats"])
+    seq_len, first = spec.training.seq_len, torch.tensor([tokens.end_of_document])
+    given_N = torch.cat([first, tokens.validation_N[:-1]])
+    with torch.no_grad():
+        nll_N = torch.cat(
+            [
+                torch.nn.functional.cross_entropy(
+                    model(given[None]).logits_BSV[0], target, reduction="none"
+                )
+                for given, target in zip(
+                    given_N.split(seq_len), tokens.validation_N.split(seq_len), strict=True
+                )
+            ]
+        )
+    assert nll_K == pytest.approx([part.mean().item() for part in nll_N.split(size_K)], rel=1e-4)
+
+
 def test_routing_statistics_are_those_counted_by_hand():
     spec = run_spec("hash", capacity_factor=1.0, training={"seq_len": 50, "batch_size": 14})
     tokens = learnable_tokens(num_validation=700)

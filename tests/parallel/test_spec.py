@@ -94,7 +94,7 @@ def test_clipping_to_the_number_of_ranks_is_refused_too():
         ({"launcher": "mpiexec -n 4"}, "must contain {ranks}"),
         ({"sweeps": {}}, "describe at least one sweep"),
         ({"sweeps": {"left_out": None}}, "describe at least one sweep"),
-        ({"figures": ["frontier"]}, "figure 'frontier' draws summary"),
+        ({"figures": ["frontier"]}, "figure 'frontier' draws attainment, summary"),
     ],
 )
 def test_mistakes_are_named_with_what_is_allowed(changes, line):

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -58,6 +59,30 @@ def test_weights_stay_where_something_was_made_from_them_and_nowhere_else(smoke_
     assert own.returncode == 0, own.stderr
     assert "weights.pt" in own.stdout
     assert "was not kept" in own.stdout
+
+
+def test_what_routers_add_to_dense_networks_is_told_of_every_ranked_arm(smoke_run):
+    folder = smoke_run / "results/tables"
+    volumes = pd.read_csv(folder / "unified_hypervolume.csv")
+    assert volumes["kept"].value_counts().to_dict() == {
+        "all": 1, "dense networks": 1, "all but this one": 12
+    }  # fmt: skip
+    assert volumes["reference_val_ppl"].nunique() == 1
+    ups = pd.read_csv(folder / "unified_speed_up.csv")
+    assert len(ups) == 10 * 2 * 2
+    has_no_curve = ups["outcome"] == "no curve"
+    assert (has_no_curve == (ups["router"] == "expert_choice")).all()
+    assert set(pd.read_csv(folder / "unified_attainment.csv")["attained_in"]) == {0.05, 0.5, 0.95}
+    page = (smoke_run / "results/report/unified_findings.rst").read_text()
+    assert "times the area of perplexity and speed" in page
+    assert "Matched by FLOPs" in page
+
+
+def test_every_run_keeps_its_loss_for_every_held_out_document(smoke_run):
+    finals = [row["values"] for row in rows(smoke_run) if row["kind"] == "final"]
+    for values in finals:
+        total = np.dot(values["val_nll_document_causal_nats"], values["val_document_tokens"])
+        assert total / values["val_num_tokens"] == pytest.approx(values["val_nll_causal_nats"])
 
 
 def test_every_router_on_a_frontier_has_a_certificate(smoke_run):

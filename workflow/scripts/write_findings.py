@@ -12,5 +12,5 @@ with job(snakemake):
     files = dict(snakemake.input.items())
     tokens = json.loads(Path(files.pop("tokens")).read_text(encoding="utf-8"))
     tables = {name: pd.read_csv(path) for name, path in files.items() if path}
-    page = findings.page(snakemake.wildcards.experiment, tokens=tokens, **tables)
+    page = findings.page(snakemake.wildcards.experiment, tables, tokens)
     rst.write(page, snakemake.output.rst, snakemake.output.html)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 import pandera.pandas as pa
 
-from moebench.analysis import schemas, schemas_ranks, waterfall
+from moebench.analysis import schemas, schemas_frontier, schemas_ranks, waterfall
 from moebench.analysis.capacity import schemas as capacity
 from moebench.analysis.certificates import schemas as certificates
 from moebench.analysis.energy import derived_schemas
@@ -20,6 +20,8 @@ OF_EXPERIMENT = {
     "_summary": schemas.SUMMARY,
     "_contrasts": schemas.CONTRASTS,
     "_published": schemas.COMPARISON,
+    "_hypervolume": schemas_frontier.HYPERVOLUME,
+    "_speed_up": schemas_frontier.SPEED_UP,
 }
 OF_ROOMS = {
     "parallel": parallel.PARALLEL,
