@@ -58,7 +58,7 @@ def test_every_routing_meets_every_capacity_and_policy_once():
         ({"experiment": None}, "'traces' needs an experiment to take them from"),
         ({"experiment": "unifed"}, "capacity.experiment: unknown name 'unifed'; did you mean"),
         ({"policies": ["postion"]}, "capacity.policies.0: input should be 'position'"),
-        ({"figures": ["frontier"]}, "draws summary; here there is only capacity"),
+        ({"figures": ["frontier"]}, "draws attainment, summary; here there is only capacity"),
     ],
 )
 def test_what_cannot_be_is_refused_with_key_and_value(keys, message):

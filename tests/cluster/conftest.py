@@ -84,7 +84,13 @@ class Slurm:
     def lose_node(self, name):
         """Let a node be gone, with all that runs on it, and come back."""
         self.ask("scontrol", "update", f"NodeName={name}", "State=DOWN", "Reason=lost")
-        self.ask("scontrol", "update", f"NodeName={name}", "State=RESUME")
+        end = time.monotonic() + LIMIT_S
+        while "down" in self.ask("sinfo", "--noheader", f"--nodes={name}", "--format=%t"):
+            assert time.monotonic() < end, f"{name} did not come back"
+            # Refused where the node has come back by itself in the meantime.
+            resume = ["scontrol", "update", f"NodeName={name}", "State=RESUME"]
+            subprocess.run(resume, env=self.environ, capture_output=True)
+            time.sleep(0.3)
 
     def snakemake(self, folder, *arguments):
         """Start Snakemake with the profile in a folder; its output goes to a file there."""

@@ -99,7 +99,12 @@ def test_one_seed_without_intervals_can_be_drawn(tables, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_an_experiment_of_dense_networks_only_can_be_drawn(tables, name):
-    dense = {k: t[t["router"].str.startswith("dense")].reset_index() for k, t in tables.items()}
+    dense = {
+        kind: table[table["router"].str.startswith("dense")].reset_index()
+        if "router" in table
+        else table
+        for kind, table in tables.items()
+    }
     figure = registry.load(base.Figure, name)()
     base.render(figure, dense)
     assert figure.caption(dense)

@@ -81,7 +81,9 @@ def test_every_figure_is_the_result_of_a_job_that_read_its_tables(crate):
     jobs = [each for name, each in found.items() if name.startswith("#job")]
     [drawn] = [each for each in jobs if figure in listed(each["result"])]
     assert drawn["instrument"] == {"@id": "workflow/scripts/draw_figure.py"}
-    assert listed(drawn["object"]) == [{"@id": "results/tables/unified_summary.csv"}]
+    assert [each["@id"] for each in listed(drawn["object"])] == [
+        f"results/tables/unified_{table}.csv" for table in ("attainment", "summary")
+    ]
 
 
 def test_a_run_that_is_not_finished_is_refused_in_one_line(python, smoke_run, tmp_path):

@@ -46,8 +46,10 @@ def test_the_published_grids_are_planned_for_a_cluster_with_ranks_and_gpus(fresh
     for job in plan.jobs(planned.stdout):
         gpus.setdefault(job.rule, set()).add(job.num_gpus)
         ranks.setdefault(job.rule, set()).add(job.num_cores)
-    for rule in ("train_router", "time_router", "measure_energy", "finetune_adapter"):
+    for rule in ("measure_energy", "finetune_adapter"):
         assert gpus[rule] == {1}
+    for rule in ("train_router", "time_router"):  # a GPU for each of their ranks
+        assert gpus[rule] == ranks[rule] == {4}
     assert ranks["sweep_layouts"] == {1, 2, 4, 8}
     assert "mpi=srun --mpi=pmi2 -n {ranks}, tasks=8" in planned.stdout
     assert "mpi=, tasks=1" in planned.stdout
