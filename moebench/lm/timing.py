@@ -14,7 +14,7 @@ from moebench.lm.turns import Clock, clocked_step, in_turn
 from moebench.parallel.communicators.base import Alone, Communicator
 from moebench.parallel.launch import place
 from moebench.records import Row
-from moebench.setting import prepare
+from moebench.setting import Setting, prepare
 from moebench.spec import RunSpec, TimingSpec
 
 
@@ -37,10 +37,16 @@ def time_arms(
         if ranks.rank == 0:
             held.enter_context(machine.exclusive())
         ranks.wait_idle()
-        held.enter_context(machine.pinned(place().local_rank, ranks.world_size, timing.threads))
-        arms = [_arm(spec, tokens, timing.threads, ranks) for spec in specs]
+        settings = [_setting(spec, timing.threads, ranks) for spec in specs]
+        # Told before this rank keeps to its cores: the machine has more.
         facts = [
-            arm.setting.facts(code, world_size=ranks.world_size, **tokens.digests()) for arm in arms
+            setting.facts(code, world_size=ranks.world_size, **tokens.digests())
+            for setting in settings
+        ]
+        held.enter_context(machine.pinned(place().local_rank, ranks.world_size, timing.threads))
+        arms = [
+            Trainer(spec, tokens, setting, ranks)
+            for spec, setting in zip(specs, settings, strict=True)
         ]
         rows = []
         num_rounds = timing.warmup_steps + timing.num_steps
@@ -53,9 +59,8 @@ def time_arms(
     return [] if is_silent else rows
 
 
-def _arm(spec: RunSpec, tokens: Tokens, threads: int, ranks: Communicator) -> Trainer:
-    setting = agreed(prepare(spec.training.device, spec.training.dtype, threads), ranks)
-    return Trainer(spec, tokens, setting, ranks)
+def _setting(spec: RunSpec, threads: int, ranks: Communicator) -> Setting:
+    return agreed(prepare(spec.training.device, spec.training.dtype, threads), ranks)
 
 
 def timed_step(arm: Trainer, tokens: Tokens, step: int, clock: Clock = time.perf_counter) -> Values:

@@ -215,7 +215,7 @@ def balance_loss(prob_TE: Tensor, is_asked_TE: Tensor, num_pools: int = 1) -> Te
     probability, through which the gate learns. Both are taken over a pool; there are ``num_pools``,
     each of T / ``num_pools`` tokens that follow each other, and the loss is their mean. One pool is
     all tokens of a step: gradients are not accumulated over several batches, and ranks bring their
-    tokens together.
+    tokens together unless ``routing_scope`` lets each route its own.
     """
     T, E = prob_TE.shape
     asked_PE = is_asked_TE.view(num_pools, T // num_pools, E).sum(dim=1)
