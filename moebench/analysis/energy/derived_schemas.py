@@ -43,6 +43,14 @@ def _enclosed(name: str) -> pa.Check:
 NETWORK: Columns = {"size": text(), "network": text(), "kernel": text()}
 WHERE: Columns = {"batch_size": count(), "dtype": text(), "device": text()}
 CROSSOVER_SIZE = _with_interval("crossover_params", nullable=True)
+COMPARED: Columns = {
+    **WHERE,
+    "boundary": text(),
+    **_with_interval("ratio"),
+    "better": pa.Column(str, pa.Check.isin(BETTER), nullable=True),
+    "num_blocks": count(),
+    "blocks_are": _one_of(*REPLICATES),
+}
 
 PUBLISHED = pa.DataFrameSchema(
     {
@@ -151,12 +159,7 @@ GAINS = pa.DataFrameSchema(
         "baseline_kernel": text(),
         "kernel": text(),
         "size": text(),
-        **WHERE,
-        "boundary": text(),
-        **_with_interval("ratio"),
-        "better": pa.Column(str, pa.Check.isin(BETTER), nullable=True),
-        "num_blocks": count(),
-        "blocks_are": _one_of(*REPLICATES),
+        **COMPARED,
     },
     coerce=True,
     checks=[_enclosed("ratio")],
@@ -173,12 +176,7 @@ FACTORS = pa.DataFrameSchema(
         "larger_size": text(),
         "value": count(),
         "larger_value": count(),
-        **WHERE,
-        "boundary": text(),
-        **_with_interval("ratio"),
-        "better": pa.Column(str, pa.Check.isin(BETTER), nullable=True),  # second: the larger value
-        "num_blocks": count(),
-        "blocks_are": _one_of(*REPLICATES),
+        **COMPARED,  # better, if second, with the larger value
     },
     coerce=True,
     checks=[_enclosed("ratio")],
