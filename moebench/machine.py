@@ -57,6 +57,11 @@ def keep_freed_memory() -> bool:
     return bool(is_kept and libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES))
 
 
+def are_pinned(world_size: int, threads: int) -> bool:
+    """Whether ``pinned`` keeps ranks to cores of their own: where they leave no core over."""
+    return world_size * threads >= num_cores()
+
+
 @contextlib.contextmanager
 def pinned(local_rank: int, world_size: int, threads: int) -> Iterator[None]:
     """Keep the calling thread on cores of its own, where ranks take all cores or share them.
@@ -66,7 +71,7 @@ def pinned(local_rank: int, world_size: int, threads: int) -> Iterator[None]:
     left over it does well by itself, and knows which of them share their units.
     """
     cores = sorted(os.sched_getaffinity(0))
-    if world_size * threads < len(cores):
+    if not are_pinned(world_size, threads):
         yield
         return
     own = {cores[(local_rank * threads + each) % len(cores)] for each in range(threads)}

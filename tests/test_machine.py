@@ -169,6 +169,7 @@ def test_ranks_that_take_all_cores_or_share_them_stay_on_their_own(
             found.append(affinity["run on"])
         assert affinity["run on"] == {0, 1, 2, 3}
     assert found == expected
+    assert machine.are_pinned(num_ranks, threads) == (expected[0] != {0, 1, 2, 3})
 
 
 def test_a_rank_that_fails_gives_its_cores_back(affinity):

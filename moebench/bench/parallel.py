@@ -76,7 +76,8 @@ def measure(group: Communicator, num_rounds: int) -> list[Row]:
     """Measure every cell with the ranks at hand; one row an arm and round, alike on all ranks."""
     setting = prepare("cpu", "float32", 1)
     code = provenance.code_digest("moebench.bench.parallel")
-    facts = setting.facts(code, world_size=group.world_size)
+    is_pinned = machine.are_pinned(group.world_size, setting.threads)
+    facts = setting.facts(code, world_size=group.world_size, is_pinned=is_pinned)
     with machine.pinned(place().local_rank, group.world_size, setting.threads):
         return [
             Row(

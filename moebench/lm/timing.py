@@ -40,7 +40,12 @@ def time_arms(
         settings = [_setting(spec, timing.threads, ranks) for spec in specs]
         # Told before this rank keeps to its cores: the machine has more.
         facts = [
-            setting.facts(code, world_size=ranks.world_size, **tokens.digests())
+            setting.facts(
+                code,
+                world_size=ranks.world_size,
+                is_pinned=machine.are_pinned(ranks.world_size, timing.threads),
+                **tokens.digests(),
+            )
             for setting in settings
         ]
         held.enter_context(machine.pinned(place().local_rank, ranks.world_size, timing.threads))

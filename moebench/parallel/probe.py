@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from moebench.machine import pinned
+from moebench.machine import are_pinned, pinned
 from moebench.parallel.communicators.base import Communicator
 from moebench.parallel.launch import place
 from moebench.parallel.protocol import Arm, Clock, Stopwatch
@@ -25,7 +25,8 @@ def measure_links(
 ) -> list[Row]:
     """Time every collective at every size; one row of kind ``probe`` for each and each block."""
     setting = prepare(ranks.device.type, "float32", job.threads)
-    facts = setting.facts(code, world_size=ranks.world_size)
+    is_pinned = are_pinned(ranks.world_size, job.threads)
+    facts = setting.facts(code, world_size=ranks.world_size, is_pinned=is_pinned)
     spec = {
         "experiment": "parallel",
         "communicator": job.communicator,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from moebench.machine import pinned
+from moebench.machine import are_pinned, pinned
 from moebench.parallel import oracle
 from moebench.parallel.cells import Bench, network_cell
 from moebench.parallel.communicators.base import Communicator
@@ -32,7 +32,8 @@ def measure_sweep(
     not, LayoutDiffers names it.
     """
     setting = prepare(ranks.device.type, "float32", job.threads)
-    facts = setting.facts(code, world_size=ranks.world_size)
+    is_pinned = are_pinned(ranks.world_size, job.threads)
+    facts = setting.facts(code, world_size=ranks.world_size, is_pinned=is_pinned)
     with alone_on_machine(ranks), pinned(place().local_rank, ranks.world_size, job.threads):
         check_layouts(job.cells, ranks)
         benches = [Bench(cell, ranks, setting) for cell in job.cells]

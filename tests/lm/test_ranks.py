@@ -13,7 +13,7 @@ import psutil
 import pytest
 import torch
 
-from moebench import records
+from moebench import machine, records
 from moebench.lm.job import TimingJob, TokenFiles, TrainingJob, run
 from moebench.parallel import start, watch
 from moebench.spec import TimingSpec
@@ -188,5 +188,8 @@ def test_ranks_time_their_arms_together(tmp_path):
     assert len(rows) == 2 * 3
     for row in rows:
         assert row.setting["world_size"] == 2
+        assert row.setting["num_cores"] == machine.num_cores()
+        assert row.setting["is_oversubscribed"] == (machine.num_cores() < 2)
+        assert row.setting["is_pinned"] == (machine.num_cores() <= 2)
         assert row.values["train_tokens"] == 4 * 16
         assert row.values["train_tokens_per_s"] * row.values["train_time_s"] == pytest.approx(64)
