@@ -23,6 +23,7 @@ LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1.2, 1, 1.2))
 class PerftCurves(Figure):
     """A column per variant, a row per quantity; within a column a line and a band an arm."""
 
+    title = "How do the adapters learn?"
     columns = {
         "curves": ("arm", "variant", "seed", "step", "quantity", "value"),
         "summary": (
@@ -139,5 +140,6 @@ def _note(curves: pd.DataFrame) -> list[str]:
     if width > 1:
         notes.append(f"Training loss: running mean over {width} steps.")
     notes.append(f"Its first {FIRST_SHOWN:.0%} of the steps may lie above the panel.")
+    notes.append(adapters.NAMES_NOTE)
     notes.append("Level line: the base without an adapter.")
     return notes

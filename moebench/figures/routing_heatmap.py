@@ -17,6 +17,7 @@ ACROSS = 64
 class RoutingHeatmap(Figure):
     """A panel for each router; darker where the weight is larger, a cross where it was dropped."""
 
+    title = "How much does each token want each expert?"
     columns = {
         "passage": (
             "router",

@@ -10,7 +10,7 @@ from moebench.analysis.parallel.model import held_out_error
 from moebench.analysis.parallel.schemas import CELL
 from moebench.figures import layouts
 from moebench.figures.notes import join
-from moebench.figures.sweeps import seconds
+from moebench.figures.ticks import seconds
 from moebench.report import rst
 from moebench.report.layout_advice import advice
 
