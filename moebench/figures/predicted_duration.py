@@ -64,6 +64,11 @@ def _note(table: pd.DataFrame) -> list[str]:
         "Hollow: held out, so it judges the model; filled: fitted.",
         f"Line: equal; band: within {agreement.WITHIN:.0%}.",
     ]
+    known = table.groupby("direction")["predicted_duration_s"].count()
+    for direction in known.index[known == 0]:
+        words = layouts.DIRECTIONS[direction]
+        notes.append(f"Nothing is predicted of {words}: no cell of it was held out to judge that.")
+    table = table[table["direction"].map(known) > 0]
     absent = layouts.order(table.loc[table["predicted_duration_s"].isna(), "layout"])
     if absent:
         names = join([layouts.label(name) for name in absent])
