@@ -76,8 +76,8 @@ def asked(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str]:
     sentences = []
     if names:
         sentences.append(
-            f"Which router is worth its cost? Compared: {join(names)}, at capacity factor "
-            f"{join(factors)}."
+            f"{'Which router is worth its cost? ' if len(names) > 1 else ''}Compared: {join(names)}, "
+            f"at capacity factor {join(factors)}."
         )
     if routed["gate"].nunique() > 1:
         sentences.append(f"Gates: {join(sorted(routed['gate'].unique()))}.")
@@ -179,6 +179,12 @@ def against_bigram(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str
     return [
         f"A bigram model has perplexity {bigram:.3f} on the same held-out text; {len(below)} of "
         f"{len(summary)} arms are below."
+        + (
+            ""
+            if len(below)
+            else " They have not learnt more than pairs of tokens: do not compare "
+            "routers by this experiment."
+        )
     ]
 
 
