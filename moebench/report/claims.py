@@ -51,8 +51,8 @@ def _designs(claims: pd.DataFrame) -> list[str]:
     if not found:
         return []
     return [
-        "“One process”, “sharded matrices” and “spread experts” are in a claim the designs that its "
-        f"report timed: {'; '.join(map(layouts.label, found))}. A better design of each kind may "
+        "“One process”, “sharded matrices” and “spread experts” are in a claim the designs that "
+        f"its report timed: {'; '.join(map(layouts.label, found))}. A better design of each kind may "
         "do otherwise: the page on layouts compares all."
     ]
 

@@ -75,10 +75,8 @@ def asked(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str]:
     factors = [str(float(factor)) for factor in sorted(routed["capacity_factor"].unique())]
     sentences = []
     if names:
-        sentences.append(
-            f"{'Which router is worth its cost? ' if len(names) > 1 else ''}Compared: {join(names)}, "
-            f"at capacity factor {join(factors)}."
-        )
+        question = "Which router is worth its cost? " if len(names) > 1 else ""
+        sentences.append(f"{question}Compared: {join(names)}, at capacity factor {join(factors)}.")
     if routed["gate"].nunique() > 1:
         sentences.append(f"Gates: {join(sorted(routed['gate'].unique()))}.")
     if len(dense):
