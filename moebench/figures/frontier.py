@@ -199,7 +199,7 @@ def _label(each: Any) -> Label:
 
 def _axes(axes: Axes) -> None:
     axes.set_xlabel("training speed in tokens/s  (faster is better →)")
-    axes.set_ylabel("← better   validation perplexity, without later tokens")
+    axes.set_ylabel("← better   held-out perplexity, without later tokens")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 

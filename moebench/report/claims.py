@@ -50,10 +50,11 @@ def _designs(claims: pd.DataFrame) -> list[str]:
     found = [name for name in layouts.LABELS if f"'{name}'" in text]
     if not found:
         return []
+    designs = "; ".join(map(layouts.label, found))
     return [
         "“One process”, “sharded matrices” and “spread experts” are in a claim the designs that "
-        f"its report timed: {'; '.join(map(layouts.label, found))}. A better design of each kind may "
-        "do otherwise: the page on layouts compares all."
+        f"its report timed: {designs}. A better design of each kind may do otherwise: the page on "
+        "layouts compares all."
     ]
 
 
