@@ -53,7 +53,7 @@ class CapacityQuality(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 5.6))
         panels = canvas.subplots(
             1, len(routers), sharey=True, sharex=True, squeeze=False,
-            gridspec_kw={"left": 0.105, "right": 0.985, "top": 0.93, "bottom": 0.29,
+            gridspec_kw={"left": 0.115, "right": 0.985, "top": 0.93, "bottom": 0.29,
                          "wspace": 0.05},
         )[0]  # fmt: skip
         for axes, router in zip(panels, routers, strict=True):

@@ -27,6 +27,9 @@ def write_below(canvas: Canvas, sentences: Sequence[str]) -> None:
 
 def write_above(canvas: Canvas, title: str, name: str) -> None:
     """Write the question of a drawing over its upper edge, and the name of its file."""
+    for legend in canvas.legends:  # those without an anchor would move up with the page
+        if legend.get_bbox_to_anchor() is canvas.bbox:
+            legend.set_bbox_to_anchor((0, 0, 1, 1), transform=canvas.transFigure)
     level = 1 + 0.55 * TITLE_IN / canvas.get_figheight()
     canvas.text(0.012, level, title, size=12.5, weight="bold", va="center", ha="left", gid="title")
     canvas.text(0.988, level, name, size=8.5, color="#767676", va="center", ha="right")

@@ -49,7 +49,7 @@ class PerftCurves(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 9.0))
         grid = canvas.subplots(
             len(PANELS), len(variants), sharex=True, sharey="row", squeeze=False,
-            gridspec_kw={"left": 0.095, "right": 0.99, "top": 0.965, "bottom": 0.245,
+            gridspec_kw={"left": 0.105, "right": 0.99, "top": 0.965, "bottom": 0.245,
                          "hspace": 0.08, "wspace": 0.07},
         )  # fmt: skip
         for axes_V, (quantity, title) in zip(grid, PANELS.items(), strict=True):

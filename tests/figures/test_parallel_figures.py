@@ -5,6 +5,7 @@ from itertools import combinations
 import matplotlib.colors as colours
 import pandas as pd
 import pytest
+import synthetic
 
 from moebench import registry
 from moebench.analysis.parallel.borders import borders
@@ -13,6 +14,7 @@ from moebench.analysis.parallel.regimes import regimes
 from moebench.analysis.parallel.scaling import predictions
 from moebench.figures import base, layouts, style, sweeps, ticks
 from moebench.figures.duration_by_batch import DurationByBatch
+from moebench.figures.layout_memory import LayoutMemory
 from moebench.figures.predicted_duration import PredictedDuration
 from moebench.figures.rank_forecast import RankForecast
 from moebench.figures.regime_map import RegimeMap
@@ -63,6 +65,7 @@ def test_every_figure_of_layouts_can_be_drawn_and_says_no_nan(tables, name):
     figure = registry.load(base.Figure, name)()
     canvas = base.render(figure, tables)
     assert canvas.get_figwidth() == pytest.approx(style.WIDTH_IN)
+    assert not synthetic.cut_off(canvas)
     assert "nan" not in figure.caption(tables)
 
 
@@ -239,6 +242,21 @@ def test_durations_are_told_in_the_unit_that_fits():
     assert [ticks.seconds(value) for value in (12_345.6, 2.0, 0.0042, 17.3e-6)] == [
         "12,346 s", "2 s", "4.2 ms", "17.3 µs",
     ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_how_far_predicted_memory_holds_is_counted_in_all_and_in_large_cells():
+    MIB = 2**20
+    cells = (
+        truth.cells()
+        .iloc[:4]
+        .assign(
+            peak_memory_bytes=[MIB, 20 * MIB, 40 * MIB, 80 * MIB],
+            predicted_memory_bytes=[MIB // 9, 19 * MIB, 80 * MIB, 79 * MIB],
+        )
+    )
+    said = LayoutMemory().caption({"parallel": cells})
+    assert "within 25% in 2 of 4 cells; of those that need 10 MiB or more in 2 of 3." in said
 
 
 @pytest.mark.slow

@@ -1,7 +1,10 @@
 from itertools import combinations
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+from PIL import Image
 
 from moebench import registry
 from moebench.figures import base, notes, style, ticks
@@ -89,6 +92,17 @@ def test_a_title_leaves_room_for_the_name_of_the_file(name):
     assert left.x1 < right.x0
     assert right.x1 < canvas.bbox.x1
     assert left.y0 > canvas.bbox.y1  # over the drawing, not in it
+
+
+def test_a_legend_at_the_upper_edge_stays_below_the_title(tmp_path):
+    canvas = Canvas(figsize=(style.WIDTH_IN, 4))
+    canvas.legend(handles=[Line2D([], [], color="#ff0000", lw=9)], labels=["x"], loc="upper center")
+    notes.write_above(canvas, "Which?", "name")
+    base._save(canvas, {kind: tmp_path / f"x.{kind}" for kind in ("svg", "png")}, "")
+    pixels = np.asarray(Image.open(tmp_path / "x.png").convert("RGB"), dtype=int)
+    rows, _ = np.nonzero((pixels[..., 0] > 200) & (pixels[..., 1] < 60))
+    assert len(rows)
+    assert rows.min() > notes.TITLE_IN * style.PNG_DPI
 
 
 def test_every_title_is_another_one():
