@@ -142,7 +142,7 @@ class WindowSpec(Spec):
     dtype: Dtype
 
 
-_NUMBERS = BeforeValidator(lambda value: registry.number(value, list[int]))
+_NUMBERS = BeforeValidator(lambda value: registry.spelled(value, list[int]))
 BatchSizes = Annotated[list[Annotated[int, Field(ge=1, le=8192)]], _NUMBERS, AfterValidator(filled)]
 
 
