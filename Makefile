@@ -29,7 +29,7 @@ install: $(READY)  ## put the locked versions into .venv, and nothing else
 
 test: check  ## every check, also the slow ones
 	@echo "make test: slow tests, the whole workflow at smoke size, its report"
-	@$(PYTEST) -m "slow and not gpu" -rs
+	@$(PYTEST) -m slow -rs
 
 check: $(READY)  ## what to run before every commit
 	@echo "make check: format, lint, types, imports, plan and fast tests, side by side"
@@ -47,7 +47,7 @@ imports:
 	@$(RUN) lint-imports --no-logo
 
 fast:
-	@$(PYTEST) -m "not slow and not gpu" -rs
+	@$(PYTEST) -m "not slow" -rs
 
 plan:
 	@$(RUN) snakemake --lint

@@ -1,8 +1,8 @@
-"""Power limits and locked clocks of NVIDIA GPUs: for owners of a machine, never by default.
+"""Power limits and held clocks of NVIDIA GPUs: for owners of a machine, never by default.
 
-They change the device for everybody on it and need the rights of an administrator, hence a flag
-that has to be given each time. What was set before is set again at the end, unless the process is
-killed; then ``nvidia-smi --power-limit=WATTS`` and ``nvidia-smi --reset-gpu-clocks`` undo it.
+They change the device for everybody on it and need the rights of an administrator. What was set
+before is set again at the end, unless the process is killed; then
+``nvidia-smi --power-limit=WATTS`` and ``nvidia-smi --reset-gpu-clocks`` undo it.
 """
 
 import contextlib
@@ -12,15 +12,25 @@ from typing import Any
 import pynvml
 
 from moebench.meters.base import MeterError
+from moebench.spec.energy import GpuSpec
 
 
 @contextlib.contextmanager
-def power_limit(uuid: str, limit_w: float, *, is_owner: bool) -> Iterator[None]:
-    """Let a GPU draw ``limit_w`` watts at most, inside the context.
+def limited(uuid: str, gpu: GpuSpec) -> Iterator[None]:
+    """Set what the owner of a GPU asks for, inside the context; often nothing.
 
-    Raises MeterError without the flag, and where the device or its driver refuses.
+    Raises MeterError where the device or its driver refuses.
     """
-    _check_owner(is_owner, "power limit")
+    with contextlib.ExitStack() as held:
+        if gpu.power_limit_w is not None:
+            held.enter_context(_power_limit(uuid, gpu.power_limit_w))
+        if gpu.clock_hz is not None:
+            held.enter_context(_held_clock(uuid, gpu.clock_hz))
+        yield
+
+
+@contextlib.contextmanager
+def _power_limit(uuid: str, limit_w: float) -> Iterator[None]:
     with _device(uuid) as handle:
         least_mw, most_mw = pynvml.nvmlDeviceGetPowerManagementLimitConstraints(handle)
         if not least_mw <= 1000 * limit_w <= most_mw:
@@ -37,12 +47,7 @@ def power_limit(uuid: str, limit_w: float, *, is_owner: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def locked_clock(uuid: str, clock_hz: float, *, is_owner: bool) -> Iterator[None]:
-    """Hold a GPU's processors at ``clock_hz``, inside the context.
-
-    Raises MeterError without the flag, and where the device or its driver refuses.
-    """
-    _check_owner(is_owner, "locked clock")
+def _held_clock(uuid: str, clock_hz: float) -> Iterator[None]:
     with _device(uuid) as handle:
         most_mhz = pynvml.nvmlDeviceGetMaxClockInfo(handle, pynvml.NVML_CLOCK_SM)
         clock_mhz = round(clock_hz / 1e6)
@@ -56,14 +61,6 @@ def locked_clock(uuid: str, clock_hz: float, *, is_owner: bool) -> Iterator[None
             yield
         finally:
             pynvml.nvmlDeviceResetGpuLockedClocks(handle)
-
-
-def _check_owner(is_owner: bool, what: str) -> None:
-    if not is_owner:
-        raise MeterError(
-            f"a {what} changes the GPU for everybody on this machine; "
-            "it is set only where its owner says so (is_owner=True)"
-        )
 
 
 @contextlib.contextmanager

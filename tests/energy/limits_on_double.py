@@ -5,8 +5,9 @@ import sys
 
 import pynvml
 
-from moebench.energy.limits import locked_clock, power_limit
+from moebench.energy.limits import limited
 from moebench.meters.base import MeterError
+from moebench.spec.energy import GpuSpec
 
 UUID = "GPU-d0b1e000-0000-0000-0000-000000000000"
 
@@ -30,21 +31,24 @@ def refusal(context):
         return str(error)
 
 
+def gpu(**changed):
+    return GpuSpec(is_owner=True, **changed)
+
+
 if __name__ == "__main__":
     found = {
-        "not owner": refusal(power_limit(UUID, 300, is_owner=False)),
-        "not owner of clock": refusal(locked_clock(UUID, 1e9, is_owner=False)),
-        "low": refusal(power_limit(UUID, 100, is_owner=True)),
-        "fast": refusal(locked_clock(UUID, 3e9, is_owner=True)),
-        "elsewhere": refusal(power_limit("GPU-1", 300, is_owner=True)),
+        "low": refusal(limited(UUID, gpu(power_limit_w=100))),
+        "fast": refusal(limited(UUID, gpu(clock_hz=3e9))),
+        "elsewhere": refusal(limited("GPU-1", gpu(power_limit_w=300))),
+        "nothing": refusal(limited("GPU-1", GpuSpec())),
         "before": seen(),
     }
-    found["allowed"] = refusal(power_limit(UUID, 300, is_owner=True))
+    found["allowed"] = refusal(limited(UUID, gpu(power_limit_w=300)))
     if found["allowed"] is None:
-        with power_limit(UUID, 300, is_owner=True), locked_clock(UUID, 1.2e9, is_owner=True):
+        with limited(UUID, gpu(power_limit_w=300, clock_hz=1.2e9)):
             found["inside"] = seen()
         try:
-            with power_limit(UUID, 400, is_owner=True), locked_clock(UUID, 1e9, is_owner=True):
+            with limited(UUID, gpu(power_limit_w=400, clock_hz=1e9)):
                 raise KeyError
         except KeyError:
             found["after"] = seen()
