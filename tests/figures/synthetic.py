@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
+from matplotlib.axes._base import _AxesBase  # what secondary axes are, too
 from matplotlib.text import Text
 
 from moebench import registry, sidecar
@@ -279,7 +279,7 @@ def cut_off(canvas):
     canvas.draw_without_rendering()
     ticks = {
         id(label)
-        for axes in canvas.findobj(Axes)
+        for axes in canvas.findobj(_AxesBase)
         for axis in (axes.xaxis, axes.yaxis)
         for label in axis.get_ticklabels(which="both")
     }

@@ -112,8 +112,8 @@ def _doubt(own: list[Line], crowded: Line | None, quote: Quotes) -> str:
     """Whether another family wins at larger work, of which ranks that share cores alone tell."""
     if not own or crowded is None or _work(crowded)[0] <= max(_work(each)[0] for each in own):
         return ""
-    won = winners(crowded)
-    if won & set.intersection(*map(winners, own)):
+    won, common = winners(crowded), set.intersection(*map(winners, own))
+    if won & common:
         return ""
     return (
         f" But larger work was measured with ranks that share cores alone, and even so "
