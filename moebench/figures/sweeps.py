@@ -201,8 +201,7 @@ def _lines_only(groups: list[Group], axis: str) -> Iterator[Group]:
 def _united(groups: list[Group], axis: str) -> Iterator[Group]:
     """One group for each title: sweeps share cells, which are measured once and told in each.
 
-    Where two sweeps have unlike values for one cell, they differ in what no title says, and each
-    keeps a group under its own name.
+    Sweeps with unlike values for one cell differ in what no title says; each keeps its own group.
     """
     for title in dict.fromkeys(title for title, _ in groups):
         mine = [group for other, group in groups if other == title]
