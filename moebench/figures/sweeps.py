@@ -32,7 +32,7 @@ HELD = {
     "top_k": "top-k {}",
     "feature_dim": "width {}",
 }
-MOST_PANELS = 3  # side by side
+SIDE_BY_SIDE, MOST_ROWS = 3, 2  # panels
 Group = tuple[str, pd.DataFrame]  # title and cells
 MANY_TICKS = 5
 LOG_FROM = 8.0  # largest over smallest value from which on an axis is logarithmic
@@ -47,7 +47,7 @@ class Panel:
 
 
 class SweepFigure(Figure):
-    """A quantity against an axis: a column per panel, a row per direction."""
+    """A quantity against an axis: panels in rows; of two directions, a row each."""
 
     axis: ClassVar[str]
     ylabel: ClassVar[str] = "duration of a call"
@@ -70,27 +70,27 @@ class SweepFigure(Figure):
     def draw(self, tables: Tables) -> Canvas:
         """Draw lines through the values, with intervals where there are any."""
         chosen, _ = panels(self.values(tables["parallel"]), self.axis)
-        directions = _directions(chosen)
-        height = 2.35 + 2.5 * len(directions)
+        rows = _rows(chosen)
+        height = 2.15 + 2.7 * len(rows)
         canvas = Canvas(figsize=(style.WIDTH_IN, height))
         grid = canvas.subplots(
-            len(directions), len(chosen), sharex="col", sharey="row", squeeze=False,
+            len(rows), len(rows[0][1]), sharey="row", squeeze=False,
             gridspec_kw={"left": 0.13, "right": 0.985, "top": 1 - 0.4 / height,
                          "bottom": 1.9 / height,
-                         "hspace": 0.12, "wspace": 0.06},
+                         "hspace": 0.32, "wspace": 0.06},
         )  # fmt: skip
-        for axes_P, direction in zip(grid, directions, strict=True):
-            for axes, panel in zip(axes_P, chosen, strict=True):
+        for axes_P, (direction, row) in zip(grid, rows, strict=True):
+            for axes, panel in zip(axes_P, row, strict=False):
                 cells = panel.cells[panel.cells["direction"] == direction]
                 self._panel(axes, cells)
+                axes.set_title(panel.title, fontsize=9.5)
+            for axes in axes_P[len(row) :]:
+                axes.set_axis_off()
             axes_P[0].set_ylabel(f"{self.ylabel}\n{layouts.DIRECTIONS[direction]}")
-        for axes, panel in zip(grid[0], chosen, strict=True):
-            axes.set_title(panel.title, fontsize=9.5)
+            if axes_P[0].get_yscale() == "log":
+                ticks.log(axes_P[0].yaxis, self.tick)
         for axes in grid[-1]:
             axes.set_xlabel(AXES[self.axis])
-        for axes in grid[:, 0]:
-            if axes.get_yscale() == "log":
-                ticks.log(axes.yaxis, self.tick)
         drawn = [name for panel in chosen for name in panel.cells["layout"]]
         canvas.legend(
             handles=layouts.handles(drawn), loc="upper center",
@@ -169,13 +169,20 @@ def panels(cells: pd.DataFrame, axis: str) -> tuple[list[Panel], int]:
     groups = list(_united(_groups(cells, axis), axis))
     moving = list(_lines_only(groups, axis)) or groups
     ranked = sorted(moving, key=lambda group: _worth(group[1], axis), reverse=True)
-    chosen = [Panel(title, group) for title, group in ranked[:MOST_PANELS]]
+    directions = {name for _, group in moving for name in group["direction"]}
+    most = SIDE_BY_SIDE * (MOST_ROWS if len(directions) == 1 else 1)
+    chosen = [Panel(title, group) for title, group in sorted(ranked[:most], key=_place)]
     return chosen, len(ranked) - len(chosen)
 
 
 def _worth(cells: pd.DataFrame, axis: str) -> tuple[int, int, int]:
     """Panels with more points come first, then those with more cells, then with more ranks."""
     return cells[axis].nunique(), len(cells), cells["world_size"].max()
+
+
+def _place(group: Group) -> tuple[int, ...]:
+    """Smaller ones first, by ranks above all."""
+    return tuple(group[1][list(HELD)].min())
 
 
 def _groups(cells: pd.DataFrame, axis: str) -> list[Group]:
@@ -218,9 +225,14 @@ def _title(values: dict[str, Any], follows: bool) -> str:
     return ", ".join([*words, "experts as ranks"] if follows else words)
 
 
-def _directions(chosen: list[Panel]) -> list[str]:
+def _rows(chosen: list[Panel]) -> list[tuple[str, list[Panel]]]:
+    """Panels of each row, and the direction that it shows: all of one, or every panel once."""
     found = {name for panel in chosen for name in panel.cells["direction"]}
-    return [name for name in layouts.DIRECTIONS if name in found]
+    directions = [name for name in layouts.DIRECTIONS if name in found]
+    if len(directions) > 1:
+        return [(direction, chosen) for direction in directions]
+    firsts = range(0, len(chosen), SIDE_BY_SIDE)
+    return [(directions[0], chosen[first : first + SIDE_BY_SIDE]) for first in firsts]
 
 
 def _line(axes: Axes, mine: pd.DataFrame, layout: str, axis: str) -> None:

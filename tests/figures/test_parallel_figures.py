@@ -131,9 +131,23 @@ def test_the_interval_of_a_rate_is_that_of_the_duration_turned_round(tables):
 
 def test_what_is_not_drawn_is_counted(tables):
     chosen, num_left_out = sweeps.panels(DurationByBatch().values(tables["parallel"]), "batch_size")
-    assert len(chosen) == sweeps.MOST_PANELS
-    assert num_left_out == 9 - sweeps.MOST_PANELS
+    assert len(chosen) == sweeps.SIDE_BY_SIDE
+    assert num_left_out == 9 - sweeps.SIDE_BY_SIDE
     assert f"Panels that did not fit: {num_left_out};" in DurationByBatch().caption(tables)
+
+
+@pytest.mark.slow
+def test_panels_of_one_direction_fill_two_rows_smaller_ranks_first(tables):
+    cells = tables["parallel"]
+    forward = {"parallel": cells[cells["direction"] == "forward"]}
+    chosen, num_left_out = sweeps.panels(
+        DurationByBatch().values(forward["parallel"]), "batch_size"
+    )
+    assert (len(chosen), num_left_out) == (6, 3)
+    ranks = [int(panel.cells["world_size"].iloc[0]) for panel in chosen]
+    assert ranks == sorted(ranks)
+    canvas = base.render(DurationByBatch(), forward)
+    assert [axes.get_title() for axes in canvas.axes] == [panel.title for panel in chosen]
 
 
 @pytest.mark.slow
