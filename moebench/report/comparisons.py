@@ -6,6 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
+from moebench.analysis.certificates.gate import may_be_ranked
 from moebench.figures import style
 from moebench.figures.notes import join
 from moebench.report import arms
@@ -17,7 +18,7 @@ Told = tuple[str | None, float, float]  # conclusion, margin and minimum detecta
 
 def verdicts(arm: Arm, summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
     """How an arm compares with each ranked arm that differs from it in one thing only."""
-    ranked = set(map(arms.arm, summary[~arms.lie(summary)].to_dict("records")))
+    ranked = set(map(arms.arm, summary[may_be_ranked(summary)].to_dict("records")))
     found = {other: told for other, told in conclusions(arm, contrasts).items() if other in ranked}
     others: dict[str, list[Arm]] = {
         key: [] for key in ("equivalent", "tie", "better", "worse", "untested")
@@ -59,9 +60,8 @@ def conclusions(arm: Arm, contrasts: pd.DataFrame) -> dict[Arm, Told]:
 
 def _shares(found: Mapping[Arm, Told], others: Sequence[Arm], which: Literal[1, 2]) -> str:
     """Sizes in nats as shares of the perplexity, smallest and largest."""
-    sizes = [f"{math.expm1(found[other][which]):.1%}" for other in others]
-    ends = dict.fromkeys((min(sizes, default=""), max(sizes, default="")))
-    return " to ".join(ends)
+    sizes = sorted(math.expm1(found[other][which]) for other in others)
+    return " to ".join(dict.fromkeys(f"{size:.1%}" for size in (*sizes[:1], *sizes[-1:])))
 
 
 def relations(arm: Arm, contrasts: pd.DataFrame) -> dict[Arm, str | None]:
@@ -80,7 +80,7 @@ def relations(arm: Arm, contrasts: pd.DataFrame) -> dict[Arm, str | None]:
 
 def against_dense(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
     """How many routed arms are better, tied or worse than each dense network."""
-    routed = arms.routed(summary[~arms.lie(summary)])
+    routed = arms.routed(summary[may_be_ranked(summary)])
     names = {arms.arm(each) for each in routed.to_dict("records")}
     sentences = []
     for each in summary[summary["capacity_factor"].isna()].to_dict("records"):

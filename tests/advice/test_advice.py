@@ -92,6 +92,24 @@ def test_a_dense_network_that_is_as_good_and_faster_is_named(dense, status, word
     assert words in found["verdict"]
 
 
+def test_a_dense_network_that_beats_the_routers_decides_whatever_another_one_leaves_open():
+    scores = NLL | {"dense": 1.9, "dense_total": 2.001}
+    found = advise(routed(nll=scores, noise=1e-2, time=TIME | {"dense_total": 0.1}))
+    assert found["verdict"].startswith("None: dense (equal FLOPs) is both better and faster")
+    assert found["status"] == "answered"
+
+
+def test_a_router_that_repeats_a_published_mistake_is_never_advised():
+    tables = routed(nll=NLL | {"top1": 1.0})
+    assert advise(tables)["verdict"].startswith("Take top-1")
+    for table in tables.values():
+        for column in {"router", "router_a", "router_b"} & set(table):
+            table[column] = table[column].replace({"top1": "legacy_top1"})
+    found = advise(tables)
+    assert found["verdict"].startswith("Take hash")
+    assert "certificate" not in told(found)
+
+
 def test_what_the_seeds_leave_open_is_called_open_with_what_they_would_have_missed():
     found = advise(routed(nll=NLL | {"dense": 2.005}, noise=0.02))
     assert found["status"] == "open"
@@ -117,7 +135,7 @@ def test_one_seed_and_no_honest_router_cannot_be_advised_on():
     tables = routed(nll={"softk": 1.5, "dense": 2.0})
     tables["unified_summary"]["certified"] = "non-causal"
     found = advise(tables)
-    assert "has no router that text can be generated with" in found["verdict"]
+    assert "has no router that may be ranked" in found["verdict"]
 
 
 def test_an_experiment_that_sweeps_something_else_is_not_advised_on():
