@@ -131,11 +131,10 @@ def idle(load: pd.DataFrame) -> list[str]:
 def mates(coactivation: pd.DataFrame) -> list[str]:
     """The pair of experts that share tokens most beyond what their loads explain."""
     trained = coactivation[coactivation["state"] == "trained"]
-    trained = trained[trained["by_load"] > 0]
-    if trained.empty:
+    beyond = (trained["share"] - trained["by_load"]).sort_values(kind="stable")
+    if not (beyond > 0).any():
         return []
-    trained = trained.assign(lift=trained["share"] / trained["by_load"])
-    most = trained.sort_values(["share", "lift"], kind="stable").iloc[-1]
+    most = trained.loc[beyond.index[-1]]
     return [
         f"Experts that share tokens: {most['share']:.0%} of the tokens of expert {most['expert']} "
         f"of {style.label(most['router'])} (seed {most['seed']}, layer {most['layer']}) also go to "
