@@ -41,16 +41,6 @@ class Trace:
         """Whether time is being split."""
         return self._clock is not None
 
-    @property
-    def calls(self) -> int:
-        """Collectives since the last reset."""
-        return self.sent.total()
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes handed over since the last reset."""
-        return sum(message.num_bytes * count for message, count in self.sent.items())
-
     def reset(self) -> None:
         """Forget what was counted and clocked."""
         self.sent.clear()

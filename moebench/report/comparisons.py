@@ -64,36 +64,19 @@ def _shares(found: Mapping[Arm, Told], others: Sequence[Arm], which: Literal[1, 
     return " to ".join(dict.fromkeys(f"{size:.1%}" for size in (*sizes[:1], *sizes[-1:])))
 
 
-def relations(arm: Arm, contrasts: pd.DataFrame) -> dict[Arm, str | None]:
-    """Verdict of an arm on each that it was contrasted with: ``lower`` is better."""
-    mirror = {"lower": "higher", "higher": "lower", "tie": "tie"}
-    found: dict[Arm, str | None] = {}
-    for pair in contrasts.to_dict("records"):
-        a, b = (arms.arm({k: pair[f"{k}_{side}"] for k in KEY}) for side in "ab")
-        verdict = None if pd.isna(pair["verdict"]) else str(pair["verdict"])
-        if a == arm:
-            found[b] = verdict
-        elif b == arm:
-            found[a] = mirror[verdict] if verdict else None
-    return found
-
-
 def against_dense(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
-    """How many routed arms are better, tied or worse than each dense network."""
+    """How many routed arms are better, tied or worse than each dense network, which is asked."""
     routed = arms.routed(summary[may_be_ranked(summary)])
-    names = {arms.arm(each) for each in routed.to_dict("records")}
+    names = set(map(arms.arm, routed.to_dict("records")))
     sentences = []
     for each in summary[summary["capacity_factor"].isna()].to_dict("records"):
-        known = {a: v for a, v in relations(arms.arm(each), contrasts).items() if a in names and v}
+        told = conclusions(arms.arm(each), contrasts)
+        known = [told[arm][0] for arm in names if arm in told and told[arm][0]]
         if known:
-            count = {
-                verdict: list(known.values()).count(verdict)
-                for verdict in ("higher", "tie", "lower")
-            }
+            ties = known.count("tie") + known.count("equivalent")
             sentences.append(
-                f"Of {len(known)} routed arms, {count['higher']} are better than "
-                f"{arms.name(each)}, {count['tie']} tie with it and "
-                f"{count['lower']} are worse."
+                f"Of {len(known)} routed arms, {known.count('worse')} are better than "
+                f"{arms.name(each)}, {ties} tie with it and {known.count('better')} are worse."
             )
     return sentences
 

@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 
 from moebench.analysis.load import DEAD_SHARE
-from moebench.analysis.statistics import mean_interval
+from moebench.analysis.statistics import SIGNIFICANCE, mean_interval
 from moebench.figures import style
 from moebench.figures.notes import join
 from moebench.report import rst
 
 Tables = Mapping[str, pd.DataFrame]
-SIGNIFICANCE = 0.05
 
 COLUMNS = {  # heading: column, format
     "seed": ("seed", "{:d}"),

