@@ -138,7 +138,7 @@ def test_a_calls_parts_add_up_to_its_time():
     assert found.messages == [("all_reduce", 40, 2)]
 
 
-def test_parts_are_means_over_ranks_and_messages_those_of_the_busiest_in_each():
+def test_parts_are_means_over_ranks_and_messages_those_of_the_busiest():
     def other(own):
         if own.shape == (1, 2):
             return torch.tensor([[10, 60]], dtype=torch.float64)
