@@ -86,11 +86,11 @@ def asked(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str]:
     if len(dense):
         sentences.append(f"Baselines: {join(map(style.label, style.order(dense['router'])))}.")
     sizes = [
-        f"{_range(summary[column])} {what}"
+        f"{rst.span(summary[column])} {what}"
         for column, what in (("num_layers", "layers"), ("num_experts", "experts"), ("dim", "wide"))
     ]
     sentences.append(f"Model: {', '.join(sizes)}.")
-    sentences.append(f"Seeds of each arm: {_range(summary['num_seeds'])}.")
+    sentences.append(f"Seeds of each arm: {rst.span(summary['num_seeds'])}.")
     sentences.append(
         f"Text: {tokens['num_train_tokens']:,} tokens for training, "
         f"{tokens['num_validation_tokens']:,} held out, tokenizer {tokens['tokenizer']} with "
@@ -219,17 +219,8 @@ def arms_table(summary: pd.DataFrame) -> str:
         [
             arms.name(each),
             each["causality"],
-            *(_cell(each[column], form) for column, form in COLUMNS.values()),
+            *(rst.shown(each[column], form) for column, form in COLUMNS.values()),
         ]
         for each in summary.sort_values("val_nll_causal_nats").to_dict("records")
     ]
     return rst.table(["arm", "causality", *COLUMNS], rows)
-
-
-def _cell(value: Any, form: str) -> str:
-    return "–" if pd.isna(value) else form.format(value)
-
-
-def _range(values: "pd.Series[int]") -> str:
-    low, high = values.min(), values.max()
-    return str(low) if low == high else f"{low} to {high}"

@@ -165,10 +165,7 @@ def all_traces(table: pd.DataFrame) -> str:
     lines = [
         [
             style.label(row["router"]),
-            *(
-                "\u2013" if pd.isna(row[column]) else form.format(row[column])
-                for column, form in COLUMNS.values()
-            ),
+            *(rst.shown(row[column], form) for column, form in COLUMNS.values()),
         ]
         for row in table.to_dict("records")
     ]
