@@ -23,7 +23,7 @@ install: $(READY)  ## the locked versions, into .venv
 
 test: check  ## every check, also the slow ones
 	@echo "make test: slow tests, the whole workflow at smoke size, its report"
-	@$(PYTEST) -m "slow and not gpu" -rs
+	@$(PYTEST) -m slow -rs
 
 check: $(READY)  ## what to run before every commit
 	@echo "make check: format, lint, types, imports, plan and fast tests, side by side"
@@ -41,7 +41,7 @@ imports:
 	@$(RUN) lint-imports --no-logo
 
 fast:
-	@$(PYTEST) -m "not slow and not gpu" -rs
+	@$(PYTEST) -m "not slow" -rs
 
 plan:
 	@$(RUN) snakemake --lint

@@ -1,6 +1,6 @@
 """Capacity: what happens to assignments that an expert has no slot for.
 
-Shapes as in ``moebench.routers.base``: M assignments requested, N kept.
+Shapes as in ``moebench.routers.base``: M assignments requested.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from torch import Tensor
 from moebench.routers.base import Causality, Routing
 
 
-def drop_over_capacity(routing: Routing, capacity: int, policy: str, seq_len: int) -> Routing:
-    """Keep at most ``capacity`` assignments per expert, by one of POLICIES.
+def give_slots(routing: Routing, capacity: int, policy: str, seq_len: int) -> Routing:
+    """Mark at most ``capacity`` assignments per expert as having a slot, by one of POLICIES.
 
-    Tokens are numbered sequence by sequence, ``seq_len`` to each; the kept assignments stay in
-    the order in which they were requested.
+    Tokens are numbered sequence by sequence, ``seq_len`` to each. All assignments stay listed, in
+    the order in which they were requested, so that a GPU need not tell how many have a slot.
     """
     order, _ = POLICIES[policy]
     if order is None:
@@ -30,15 +30,12 @@ def drop_over_capacity(routing: Routing, capacity: int, policy: str, seq_len: in
     expert_M = routing.expert_N[order_M]
     slot_M = torch.empty_like(order_M)
     slot_M[order_M] = torch.arange(M, device=order_M.device) - start_E[expert_M]
-    kept_N = (slot_M < capacity).nonzero().squeeze(1)
-    if len(kept_N) == M:
-        return routing
-    return replace(
-        routing,
-        token_N=routing.token_N[kept_N],
-        expert_N=routing.expert_N[kept_N],
-        weight_N=routing.weight_N[kept_N],
-    )
+    return replace(routing, has_slot_N=slot_M < capacity)
+
+
+def drop_over_capacity(routing: Routing, capacity: int, policy: str, seq_len: int) -> Routing:
+    """Keep only the assignments that ``give_slots`` gives one."""
+    return give_slots(routing, capacity, policy, seq_len).served()
 
 
 def causality(router: Causality, policy: str) -> Causality:

@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import resource
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -39,6 +40,16 @@ def check_threads(threads: int, where: str) -> None:
         raise MachineError(
             f"{where}: {threads} threads are more than the {num_cores()} cores at hand; "
             f"set it to {num_cores()} or less"
+        )
+
+
+def check_compiler() -> None:
+    """Refuse to compile models where there is no C++ compiler, which torch.compile calls."""
+    compiler = os.environ.get("CXX", "g++")
+    if shutil.which(compiler) is None:
+        raise MachineError(
+            f"training.compile: needs the C++ compiler {compiler!r}, and there is none; install "
+            "it, name another in the environment variable CXX, or set compile to false"
         )
 
 

@@ -33,8 +33,17 @@ class LayerOutput:
     balance_loss: Tensor  # scalar, 0 where there is no gate
     z_loss: Tensor  # scalar, 0 where there is no gate
     logits_TE: Tensor | None = None
-    requested: Routing | None = None  # before capacity
-    kept: Routing | None = None  # after capacity
+    choice: Choice | None = None  # None where every token visits the one network
+
+    @property
+    def requested(self) -> Routing | None:
+        """Assignments before capacity."""
+        return None if self.choice is None else self.choice.requested
+
+    @property
+    def kept(self) -> Routing | None:
+        """Assignments after capacity."""
+        return None if self.choice is None else self.choice.kept
 
 
 class Spread(Protocol):
@@ -87,7 +96,7 @@ class MoELayer(nn.Module):
         with torch.autocast(x_TD.device.type, enabled=False):
             logits_TG = self.gate(x_TD.to(self.gate.dtype))
         choice = self._choose(logits_TG, token_id_BS)
-        y_TD = self.dispatch(x_TD, choice.kept, self.experts)
+        y_TD = self.dispatch(x_TD, choice.slotted, self.experts)
         if self.shared is not None:
             y_TD = y_TD + self.shared(x_TD, 0)
         return LayerOutput(
@@ -95,8 +104,7 @@ class MoELayer(nn.Module):
             balance_loss=choice.requested.balance_loss,
             z_loss=self._z_loss(logits_TG),
             logits_TE=logits_TG[:, : self.router.num_experts],
-            requested=choice.requested,
-            kept=choice.kept,
+            choice=choice,
         )
 
     def _choose(self, logits_TG: Tensor, token_id_BS: Tensor) -> Choice:

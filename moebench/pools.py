@@ -6,11 +6,12 @@ sequence alone has slots of its own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from moebench.capacity import drop_over_capacity
+from moebench.capacity import give_slots
 from moebench.routers.base import Causality, Router, Routing, expert_capacity
 
 WITHIN_A_SEQUENCE = {Causality.BATCH_COUPLED: Causality.PREFIX_CAUSAL}
@@ -21,7 +22,12 @@ class Choice:
     """What a router asked for, and what capacity left of it."""
 
     requested: Routing
-    kept: Routing
+    slotted: Routing  # the same assignments, with word of who has a slot
+
+    @cached_property
+    def kept(self) -> Routing:
+        """The assignments that have a slot, alone."""
+        return self.slotted.served()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +56,8 @@ class Slots:
         capacity = self.capacity(router, len(logits_TG))
         requested = router(logits_TG, token_id_BS, capacity)
         seq_len = token_id_BS.shape[1]
-        kept = drop_over_capacity(requested, capacity, self.drop_policy, seq_len)
-        return Choice(requested=requested, kept=kept)
+        slotted = give_slots(requested, capacity, self.drop_policy, seq_len)
+        return Choice(requested=requested, slotted=slotted)
 
     def _of_sequences(self, router: Router, logits_TG: Tensor, token_id_BS: Tensor) -> Choice:
         B, S = token_id_BS.shape
@@ -67,9 +73,9 @@ class Slots:
         E = requested.num_experts
         sequence_M = requested.token_N // S
         apart = replace(requested, expert_N=requested.expert_N + sequence_M * E, num_experts=B * E)
-        kept = drop_over_capacity(apart, capacity, self.drop_policy, S)
-        kept = replace(kept, expert_N=kept.expert_N % E, num_experts=E)
-        return Choice(requested=requested, kept=kept)
+        slotted = give_slots(apart, capacity, self.drop_policy, S)
+        slotted = replace(slotted, expert_N=requested.expert_N, num_experts=E)
+        return Choice(requested=requested, slotted=slotted)
 
 
 def joined(parts: Sequence[Routing]) -> Routing:

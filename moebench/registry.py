@@ -9,7 +9,8 @@ import functools
 import importlib
 import inspect
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, create_model
 
@@ -50,22 +51,34 @@ def options(package: str, name: str) -> type[BaseModel]:
         for argument, default in arguments:
             assert argument.annotation is not None, f"{package}.{name}: {argument.arg} has no type"
             kind = eval(ast.unparse(argument.annotation), {"Literal": Literal})  # our own source
-            read = BeforeValidator(lambda value, kind=kind: number(value, kind))
+            read = BeforeValidator(lambda value, kind=kind: spelled(value, kind))
             given = ... if default is None else ast.literal_eval(default)
             fields[argument.arg] = (Annotated[kind, read], given)
     return create_model(f"{name} options", __config__=STRICT, **fields)
 
 
-def number(value: Any, kind: Any) -> Any:
-    """Text as the number it spells, where a number is wanted; anything else as it is.
+_WORDS: dict[Any, dict[str, bool | None]] = {
+    bool: {"true": True, "false": False},
+    NoneType: {"null": None},
+}
+
+
+def spelled(value: Any, kind: Any) -> Any:
+    """Text as the number, truth or null it spells, where such is wanted; anything else as it is.
 
     YAML takes 1e-3 for text, and so does Snakemake all that stands inside ``--config key={...}``.
     """
     if kind in (list[int], list[float]) and isinstance(value, list):
-        return [number(each, kind.__args__[0]) for each in value]
-    if kind in (int, float) and isinstance(value, str):
-        with contextlib.suppress(ValueError):
-            return kind(value)
+        return [spelled(each, kind.__args__[0]) for each in value]
+    wanted = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    if not isinstance(value, str) or str in wanted:
+        return value
+    for each in wanted:
+        if value in (words := _WORDS.get(each, {})):
+            return words[value]
+        if each in (int, float):
+            with contextlib.suppress(ValueError):
+                return each(value)
     return value
 
 

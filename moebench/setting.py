@@ -8,14 +8,37 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from moebench import machine, provenance
 
 # bfloat16 must be this much faster in a probe to be chosen on a CPU, where it is often emulated.
 _CLEARLY_FASTER = 1.2
+
+
+class Moment(Protocol):
+    """When a device comes to a point of its work."""
+
+    def __sub__(self, earlier: Any, /) -> float:
+        """Seconds since an earlier moment."""
+
+
+class GpuMoment:
+    """A mark among the orders of a GPU, which it passes when all before are carried out.
+
+    Setting it does not wait; asking for the seconds between two waits for the later.
+    """
+
+    def __init__(self, device: torch.device):
+        self._event = torch.cuda.Event(enable_timing=True)
+        self._event.record(torch.cuda.current_stream(device))
+
+    def __sub__(self, earlier: "GpuMoment") -> float:
+        self._event.synchronize()
+        return float(earlier._event.elapsed_time(self._event)) / 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +60,16 @@ class Setting:
         """Wait for the device; a clock may be read after this."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
+
+    def moment(self, clock: Callable[[], float] = time.perf_counter) -> Moment:
+        """Now, as the device will see it; a CPU reads the ``clock``, in seconds."""
+        return GpuMoment(self.device) if self.device.type == "cuda" else clock()
+
+    def to_device(self, x: Tensor) -> Tensor:
+        """A tensor of the host, on the device; where that is a GPU, nobody waits for the copy."""
+        if self.device.type == "cuda":
+            x = x.pin_memory(self.device)
+        return x.to(self.device, non_blocking=True)
 
     def peak_allocated_bytes(self) -> int | None:
         """Largest memory allocated on the GPU so far; None without one."""

@@ -40,6 +40,24 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def pytest_collection_modifyitems(items):
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="there is no GPU that torch can use"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many tests had the GPU that they need."""
+    found = {
+        outcome: {each.nodeid for each in reports if "gpu" in getattr(each, "keywords", {})}
+        for outcome, reports in terminalreporter.stats.items()
+    }
+    ran = found.get("passed", set()) | found.get("failed", set())
+    if every := ran | found.get("skipped", set()):
+        terminalreporter.write_line(f"GPU tests: {len(ran)} of {len(every)} ran")
+
+
 @pytest.fixture(autouse=True)
 def _same_start_for_every_test():
     torch.manual_seed(0)

@@ -1,4 +1,5 @@
 import itertools
+import time
 
 import pytest
 import torch
@@ -46,6 +47,28 @@ def test_every_row_says_where_and_how_it_was_measured():
 @pytest.mark.slow
 def test_more_ranks_than_cores_are_called_oversubscribed():
     assert prepare("cpu", "auto", 1).facts("code", world_size=4096)["is_oversubscribed"]
+
+
+def test_moments_on_a_cpu_are_readings_of_the_clock():
+    times_s = iter([2.0, 5.5])
+    setting = prepare("cpu", "float32", 1)
+    earlier = setting.moment(lambda: next(times_s))
+    assert setting.moment(lambda: next(times_s)) - earlier == 3.5
+
+
+@pytest.mark.gpu
+def test_moments_on_a_gpu_are_passed_by_its_work_and_not_by_its_orders():
+    setting = prepare("cuda", "float32", 1)
+    a = setting.to_device(torch.randn(4096, 4096))
+    a @ a  # sets up the library
+    setting.synchronise()
+    start, ordered_s = setting.moment(), time.perf_counter()
+    for _ in range(50):
+        a @ a
+    end, ordered_s = setting.moment(), time.perf_counter() - ordered_s
+    done_s = end - start
+    assert done_s > 50 * 2 * 4096**3 / 1e15  # no GPU does 1000 TFLOP/s in float32
+    assert ordered_s < done_s
 
 
 @pytest.mark.gpu

@@ -191,6 +191,20 @@ def test_a_missing_key_is_named(key):
         parse(config)
 
 
+def test_what_the_command_line_gives_as_text_is_taken_for_what_it_spells():
+    """Snakemake takes all inside ``--config key={...}`` for text."""
+    config = read_config()
+    config["training"] |= {"ranks": "2", "compile": "true"}
+    config["energy"] |= {"num_processes": "null", "stop_after_s": "60"}
+    config["energy"]["gpu"] = {"is_owner": "true", "power_limit_w": "300", "clock_hz": "null"}
+    parsed = parse(config)
+    assert (parsed.training.ranks, parsed.training.compile) == (2, True)
+    assert (parsed.energy.num_processes, parsed.energy.stop_after_s) == (None, 60.0)
+    assert parsed.energy.gpu.model_dump() == {
+        "is_owner": True, "power_limit_w": 300.0, "clock_hz": None
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("text", ["1e-3", "1.0e-3", "0.001"])
 def test_a_number_that_yaml_takes_for_text_is_taken_for_the_number(text):
     config = read_config()

@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from tqdm import tqdm
@@ -24,6 +24,7 @@ from moebench.spec.problems import one_of
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
 Rounds = Annotated[int, typer.Option(min=6, help="measured rounds of each comparison")]
+Device = Literal["cpu", "cuda"]
 Rows = Annotated[Path | None, typer.Option(help="write every reading to this file, as JSON lines")]
 
 
@@ -60,10 +61,16 @@ def layer(
 
 
 @app.command("train_step")
-def train_step(threads: int = 1, rounds: Rounds = 11, rows: Rows = None) -> None:
+def train_step(
+    threads: int = 1,
+    device: Annotated[Device, typer.Option(help="where to compute")] = "cpu",
+    rounds: Rounds = 11,
+    rows: Rows = None,
+) -> None:
     """Compare a training step with the machine's GEMM rate and with the published code's way."""
     print(steps.EXPLANATION, end="\n\n")
-    found = list(tqdm(steps.measure_step(threads, rounds), total=rounds, unit="round"))
+    measured = steps.measure_step(threads, rounds, device)
+    found = list(tqdm(measured, total=rounds, unit="round"))
     print(steps.account(found))
     if rows:
         records.write([row for each in found for row in each], rows)

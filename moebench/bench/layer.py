@@ -65,7 +65,7 @@ def measure_layer(
     """Measure every cell in turn; yields it with one row for each arm and round."""
     for count in threads:
         machine.check_threads(count, "--threads")
-    code = provenance.code_digest("moebench.bench.layer", "moebench.dispatch.sorted")
+    code = provenance.code_digest("moebench.bench.layer", "moebench.dispatch.auto")
     cells = [(size, count) for count in threads for size in sizes]
     with machine.exclusive(), tqdm(total=2 * len(cells) * num_rounds, unit="round") as progress:
         for size, count in cells:

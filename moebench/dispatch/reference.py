@@ -12,6 +12,7 @@ class Reference(Dispatch):
 
     def __call__(self, x_TD: Tensor, routing: Routing, experts: Experts) -> Tensor:
         """Send each token to its experts and add up the weighted answers."""
+        routing = routing.served()
         y_TD = [torch.zeros_like(x_D) for x_D in x_TD]
         for token, expert, weight in zip(
             routing.token_N.tolist(), routing.expert_N.tolist(), routing.weight_N, strict=True

@@ -21,6 +21,7 @@ class Sorted(Dispatch):
 
     def __call__(self, x_TD: Tensor, routing: Routing, experts: Experts) -> Tensor:
         """Mix the experts of each token. Under autocast only the products are in its type."""
+        routing = routing.served()
         device = x_TD.device.type
         product = (
             torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x_TD.dtype

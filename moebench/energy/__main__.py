@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from moebench.energy.limits import limited
 from moebench.energy.state import State
-from moebench.energy.worker import Worker
+from moebench.energy.worker import Worker, board_of
 from moebench.spec.energy import EnergySpec
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -28,8 +29,11 @@ def main(
 
     state = State(folder)
     plan = state.plan()
+    spec = EnergySpec(**plan["spec"])
     try:
-        Worker(EnergySpec(**plan["spec"]), state, plan["code"], is_over).work(process)
+        # Before the meters are opened, which write down how the GPU is set.
+        with limited(board_of(spec), spec.gpu):
+            Worker(spec, state, plan["code"], is_over).work(process)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
 

@@ -23,6 +23,8 @@ def check(spec: EnergySpec) -> None:
             raise machine.MachineError(
                 "energy.dtypes: 'tf32' needs a GPU, and there is none; leave it out"
             )
+        if spec.gpu.is_set:
+            raise machine.MachineError("energy.gpu: there is none to be set; leave it out")
     else:
         check_memory(spec, gpu_bytes, "the GPU")
     if spec.require == "measured":

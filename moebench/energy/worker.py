@@ -39,9 +39,9 @@ class Worker:
         self.spec = spec
         self.state = state
         self.is_over = is_over
-        self.setting = prepare(spec.device, "float32", spec.threads)
+        self.setting = _setting(spec)
         self.device = self.setting.device
-        board = _board(self.setting)
+        board = board_of(spec)
         found = open_instruments(spec, [board] if self.device.type == "cuda" else [])
         if spec.require == "measured":
             require_meter(found, "gpu" if self.device.type == "cuda" else "cpu")
@@ -188,8 +188,13 @@ def boundaries(device: torch.device) -> tuple[str, ...]:
     return ("host", "host_net", "node")
 
 
-def _board(setting: Setting) -> str:
+def board_of(spec: EnergySpec) -> str:
     """The GPU that this process computes on, by its UUID; without one, the machine."""
-    if setting.device.type != "cuda":
+    device = _setting(spec).device
+    if device.type != "cuda":
         return platform.node()
-    return f"GPU-{torch.cuda.get_device_properties(setting.device).uuid}"
+    return f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+
+
+def _setting(spec: EnergySpec) -> Setting:
+    return prepare(spec.device, "float32", spec.threads)

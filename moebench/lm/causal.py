@@ -93,7 +93,7 @@ class CausalSlots(Slots):
             weight_N=candidates.weight_N[is_taken_N],
             num_requested=int(is_taken_N.sum()),
         )
-        return Choice(requested=taken, kept=taken)
+        return Choice(requested=taken, slotted=taken)
 
     def causality(self, causality: Causality) -> Causality:
         """What assignments depend on, whatever the router does by itself."""
@@ -128,7 +128,7 @@ class Recorder(Slots):
         """The layer's own choice."""
         choice = super().choose(router, logits_TG, token_id_BS)
         self.weight.append(dense(every_candidate(router, logits_TG, token_id_BS)))
-        self.num_served.append(choice.kept.load_E())
+        self.num_served.append(choice.slotted.load_E())
         return choice
 
     def slots_for(self, mode: str) -> CausalSlots:

@@ -40,7 +40,7 @@ def score(model: LanguageModel, tokens: Tokens, setting: Setting, batch_size: in
         )
         document_N = tokens.document_N[place_BS].flatten()
         total_K.index_add_(0, document_N, nll_BS.double().cpu().flatten())
-        watch.add([layer for layer in out.layers if layer.kept is not None])
+        watch.add([layer for layer in out.layers if layer.choice is not None])
     num_tokens = int(token_K.sum())
     nll_nats = total_K.sum().item() / num_tokens
     if not math.isfinite(nll_nats):

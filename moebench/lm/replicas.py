@@ -84,7 +84,7 @@ class Replicas:
         own = range(self.rank * T, (self.rank + 1) * T)
         requested = part_of(choice.requested, own)
         kept = replace(part_of(choice.kept, own), num_requested=requested.num_requested)
-        return Choice(requested=requested, kept=kept)
+        return Choice(requested=requested, slotted=kept)
 
     def average_gradients(self, parameters: Iterable[Tensor]) -> None:
         """Make every gradient the mean over ranks; one that no rank has stays absent."""

@@ -34,6 +34,7 @@ class Exchanged(Dispatch):
 
     def __call__(self, x_TD: Tensor, routing: Routing, experts: Experts) -> Tensor:
         """Mix the experts of each token; all ranks must call this."""
+        routing = routing.served()
         order_N = routing.expert_N.argsort(stable=True)
         token_N = routing.token_N[order_N]
         held = experts.part(self.exchange.own)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from moebench import machine
 from moebench.adamw import AdamW
 from moebench.lm.data import Batch, Tokens
 from moebench.lm.model import LanguageModel, single_or_wider
@@ -22,6 +23,7 @@ from moebench.setting import Setting
 from moebench.spec import RunSpec, TrainingSpec
 
 _BETAS = (0.9, 0.95)
+_NUM_VARIANTS = 1024  # of one function, for models, modes and shapes: more than there are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,8 @@ class Trainer:
         self.replicas.attach(self.model)
         self.shards = Shards(self.model, communicator, spec.training.layout)
         self.optimiser = make_optimiser(self.model, spec.training)
+        if spec.training.compile:
+            compile_model(self.model)
 
     def begin(self, step: int) -> float:
         """Prepare step ``step`` (from 1) and return its learning rate."""
@@ -68,7 +72,7 @@ class Trainer:
     def forward(self, batch: Batch) -> Loss:
         """Loss of a batch: the task's, plus balance and z-loss of every layer."""
         own = self.replicas.own(batch)
-        input_BS, target_BS = (ids.to(self.setting.device, non_blocking=True) for ids in own)
+        input_BS, target_BS = (self.setting.to_device(ids) for ids in own)
         with self.setting.autocast():
             out = self.model(input_BS)
         task = functional.cross_entropy(
@@ -105,6 +109,20 @@ class Trainer:
         with self.shards.room(self.optimiser):
             self.model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
+
+
+def compile_model(model: nn.Module, **options: Any) -> None:
+    """Let torch compile a model, in place, whatever of it does not depend on the tokens' numbers.
+
+    Raises MachineError without a C++ compiler. Code that several models share is compiled for each
+    of them; without these settings torch would, from the ninth on, run it as it is, unsaid.
+    """
+    from torch._dynamo import config  # takes 2 s, for which only those who compile wait
+
+    machine.check_compiler()
+    config.recompile_limit = config.accumulated_recompile_limit = _NUM_VARIANTS
+    config.fail_on_recompile_limit_hit = True
+    model.compile(**options)
 
 
 def make_optimiser(model: nn.Module, training: TrainingSpec) -> AdamW:

@@ -4,6 +4,7 @@ import gc
 import random
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 from tqdm import tqdm
@@ -60,22 +61,18 @@ def clocked_step(
     model: Trained, batch: Any, step: int, clock: Clock = time.perf_counter
 ) -> dict[str, float]:
     """Seconds of one training step and of its parts; the batch is there before the clock starts."""
-
-    def now() -> float:
-        model.setting.synchronise()
-        return clock()
-
+    now = partial(model.setting.moment, clock)
     model.begin(step)
-    start_s = now()
+    start = now()
     loss = model.forward(batch)
-    forward_end_s = now()
+    forward_end = now()
     model.backward(loss)
-    backward_end_s = now()
+    backward_end = now()
     model.update()
-    end_s = now()
+    end = now()
     return {
-        "forward_s": forward_end_s - start_s,
-        "backward_s": backward_end_s - forward_end_s,
-        "optimiser_s": end_s - backward_end_s,
-        "train_time_s": end_s - start_s,
+        "forward_s": forward_end - start,
+        "backward_s": backward_end - forward_end,
+        "optimiser_s": end - backward_end,
+        "train_time_s": end - start,
     }

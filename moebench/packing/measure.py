@@ -169,11 +169,9 @@ Call = Callable[[], tuple[Routing, Packed]]
 
 
 def _timed(call: Call, setting: Setting, clock: Clock) -> tuple[float, tuple[Routing, Packed]]:
-    setting.synchronise()
-    start_s = clock()
+    start = setting.moment(clock)
     found = call()
-    setting.synchronise()
-    return clock() - start_s, found
+    return setting.moment(clock) - start, found
 
 
 def _moved(routing: Routing, setting: Setting) -> Routing:

@@ -64,7 +64,7 @@ def sequence_nll(model: AdaptedModel, sequences: Sequence[Encoded], batch_size: 
         ncols=90,
     ):
         chosen = order[start : start + batch_size]
-        batch = collate([sequences[index] for index in chosen]).to(model.base.setting.device)
+        batch = collate([sequences[index] for index in chosen]).to(model.base.setting)
         logits_BSV = model(batch.input_BS, batch.is_token_BS).logits_BSV
         nll_B = (nll_BS(logits_BSV, batch).double() * batch.is_answer_BS).sum(dim=1)
         for index, nll in zip(chosen, nll_B.tolist(), strict=True):

@@ -75,7 +75,7 @@ class Finetuner(Learner):
 
     def forward(self, batch: Batch) -> Loss:
         """Loss of a batch: the task's over the tokens that count, and the routers' balance."""
-        batch = batch.to(self.setting.device)
+        batch = batch.to(self.setting)
         out = self.model(batch.input_BS, batch.is_token_BS)
         counted_BS = batch.counted_BS(self.training.loss_on)
         task = (nll_BS(out.logits_BSV, batch) * counted_BS).sum() / counted_BS.sum()

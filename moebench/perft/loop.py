@@ -62,28 +62,18 @@ class Progress:
 class Lap:
     """Time from its making to ``stop``, of the device's own work, read later without waiting."""
 
-    def __init__(self, device: torch.device):
-        self._device = device
-        self._start = self._mark()
+    def __init__(self, setting: Setting):
+        self._setting = setting
+        self._start = setting.moment()
 
     def stop(self) -> "Lap":
         """End of the lap."""
-        self._end = self._mark()
+        self._end = self._setting.moment()
         return self
 
     def item(self) -> float:
         """Length in seconds."""
-        if isinstance(self._start, float):
-            return float(self._end - self._start)
-        self._end.synchronize()
-        return float(self._start.elapsed_time(self._end)) / 1000
-
-    def _mark(self) -> Any:
-        if self._device.type != "cuda":
-            return time.perf_counter()
-        event = torch.cuda.Event(enable_timing=True)
-        event.record(torch.cuda.current_stream(self._device))
-        return event
+        return self._end - self._start
 
 
 def run(learner: Learner, plan: Plan, score: Callable[[], Values]) -> Progress:
@@ -110,7 +100,7 @@ def _run_steps(
     pending: list[Values] = []
     start = time.monotonic() - progress.wall_s
     for step in _shown(progress, plan):
-        lap = Lap(learner.setting.device)
+        lap = Lap(learner.setting)
         values = learner.step(step)
         pending.append({"step": step, **values, "step_s": lap.stop()})
         is_last = step == plan.num_steps

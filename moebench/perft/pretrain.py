@@ -41,7 +41,7 @@ class Pretrainer(Learner):
         batch = self.tokens.training_batch(
             self.spec.seed, step, self.training.batch_size, self.training.seq_len
         )
-        input_BS, target_BS = (ids.to(self.setting.device, non_blocking=True) for ids in batch)
+        input_BS, target_BS = (self.setting.to_device(ids) for ids in batch)
         rate = learning_rate(self.training, step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from moebench.setting import Setting
+
 
 @dataclass(frozen=True, kw_only=True)
 class Encoded:
@@ -31,10 +33,9 @@ class Batch:
     is_token_BS: Tensor  # the target is no padding
     is_answer_BS: Tensor  # the target belongs to the answer
 
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device."""
-        moved = {name: each.to(device, non_blocking=True) for name, each in vars(self).items()}
-        return Batch(**moved)
+    def to(self, setting: Setting) -> "Batch":
+        """The same batch on the device of a setting."""
+        return Batch(**{name: setting.to_device(each) for name, each in vars(self).items()})
 
     def counted_BS(self, loss_on: str) -> Tensor:
         """Where the loss counts: on ``answers``, or on ``all``."""

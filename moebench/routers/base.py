@@ -8,7 +8,7 @@ M assignments requested, N assignments kept, V entries of the vocabulary.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import ClassVar, Literal
 
@@ -43,10 +43,29 @@ class Routing:
     num_experts: int
     num_requested: int  # assignments before capacity; those dropped are num_requested - N
     balance_loss: Tensor  # scalar, without its coefficient
+    has_slot_N: Tensor | None = None  # False for those still listed that capacity drops; None: all
 
     def load_E(self) -> Tensor:
         """Tokens per expert, shape (E,)."""
-        return torch.bincount(self.expert_N, minlength=self.num_experts)
+        # Not bincount, for which a GPU has to ask how long its answer is.
+        load_E = self.expert_N.new_zeros(self.num_experts)
+        is_load_N = torch.ones_like(self.expert_N) if self.has_slot_N is None else self.has_slot_N
+        return load_E.index_add_(0, self.expert_N, is_load_N.to(load_E.dtype))
+
+    def served(self) -> "Routing":
+        """Only the assignments that have a slot; how many they are, a GPU has to tell the host."""
+        if self.has_slot_N is None:
+            return self
+        place_N = self.has_slot_N.nonzero().squeeze(1)
+        if len(place_N) == len(self.has_slot_N):
+            return replace(self, has_slot_N=None)
+        return replace(
+            self,
+            token_N=self.token_N[place_N],
+            expert_N=self.expert_N[place_N],
+            weight_N=self.weight_N[place_N],
+            has_slot_N=None,
+        )
 
     def num_routed(self) -> int:
         """Tokens that reach at least one expert."""

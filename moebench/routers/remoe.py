@@ -59,4 +59,4 @@ class Remoe(Router):
     def learn_from(self, totals: dict[str, Tensor]) -> None:
         """Raise the penalty where too many were active, lower it where too few were."""
         excess = totals["num_active"] / totals["num_all"] - self.top_k / self.num_experts
-        self.penalty *= self.penalty_growth ** float(excess.sign())
+        self.penalty *= self.penalty_growth ** excess.sign()

@@ -14,9 +14,9 @@ class Spec(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _numbers_as_text(cls, value: Any, info: ValidationInfo) -> Any:
+    def _text_as_value(cls, value: Any, info: ValidationInfo) -> Any:
         assert info.field_name is not None
-        return registry.number(value, cls.model_fields[info.field_name].annotation)
+        return registry.spelled(value, cls.model_fields[info.field_name].annotation)
 
 
 class RoomSpec(Spec):

@@ -20,7 +20,7 @@ Policy = Literal["position", "gate", "none"]
 
 Factors = Annotated[
     list[Annotated[float, Field(gt=0)]],
-    BeforeValidator(lambda values: registry.number(values, list[float])),
+    BeforeValidator(lambda values: registry.spelled(values, list[float])),
     AfterValidator(filled),
 ]
 

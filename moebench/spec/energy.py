@@ -103,6 +103,34 @@ class EstimateSpec(Spec):
     source: str = Field(description="where the constants come from")
 
 
+class GpuSpec(Spec):
+    """What changes a GPU for everybody on the machine, and is its owner's to allow."""
+
+    is_owner: bool = Field(
+        False, description="the word of the machine's owner, without which nothing is set"
+    )
+    power_limit_w: float | None = Field(
+        None, gt=0, description="most that it may draw", json_schema_extra=unit("W")
+    )
+    clock_hz: float | None = Field(
+        None, gt=0, description="at which its processors are held", json_schema_extra=unit("Hz")
+    )
+
+    @property
+    def is_set(self) -> bool:
+        """Whether anything is to be changed."""
+        return self.power_limit_w is not None or self.clock_hz is not None
+
+    @model_validator(mode="after")
+    def _is_allowed(self) -> "GpuSpec":
+        if self.is_set and not self.is_owner:
+            raise ValueError(
+                "is_owner=False: a power limit or a held clock changes the GPU for everybody on "
+                "this machine; set is_owner to true if that is yours to decide, or leave both out"
+            )
+        return self
+
+
 class WindowSpec(Spec):
     """One cell: a network of one size and kernel, run on batches of one size and number type."""
 
@@ -114,7 +142,7 @@ class WindowSpec(Spec):
     dtype: Dtype
 
 
-_NUMBERS = BeforeValidator(lambda value: registry.number(value, list[int]))
+_NUMBERS = BeforeValidator(lambda value: registry.spelled(value, list[int]))
 BatchSizes = Annotated[list[Annotated[int, Field(ge=1, le=8192)]], _NUMBERS, AfterValidator(filled)]
 
 
@@ -168,6 +196,7 @@ class EnergySpec(RoomSpec):
     require: Literal["any", "measured"] = Field(
         "any", description="measured: refuse to run where nothing measures the device's energy"
     )
+    gpu: GpuSpec = Field(GpuSpec(), description="power limit and clock of the GPU")
     stop_after_s: float | None = Field(
         None,
         gt=0,
@@ -209,6 +238,8 @@ class EnergySpec(RoomSpec):
             one_of(name, known)
         if self.device == "cpu" and "tf32" in self.dtypes:
             raise ValueError("dtypes: 'tf32' needs a GPU, and device is 'cpu'; leave it out")
+        if self.device == "cpu" and self.gpu.is_set:
+            raise ValueError("gpu: there is nothing to set, as device is 'cpu'; leave it out")
         return self
 
     def shape(self, size: str) -> ShapeSpec:

@@ -48,7 +48,7 @@ def _values(values: list[Any]) -> list[Any]:
 
 Ranks = Annotated[
     list[Annotated[int, Field(ge=1)]],
-    BeforeValidator(lambda value: registry.number(value, list[int])),
+    BeforeValidator(lambda value: registry.spelled(value, list[int])),
     AfterValidator(_values),
 ]
 

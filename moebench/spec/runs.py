@@ -60,7 +60,7 @@ class ModelSpec(Spec):
         "or each window alone, with slots of its own",
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="share of updates dropped in training")
-    dispatch: DispatchName = Field("sorted", description="how tokens are brought to experts")
+    dispatch: DispatchName = Field("auto", description="how tokens are brought to experts")
 
     @model_validator(mode="after")
     def _fits_together(self) -> "ModelSpec":
@@ -156,6 +156,11 @@ class TrainingSpec(TextTrainingSpec):
         "batch",
         description="over which tokens a load is balanced: all of a step, or each window alone; "
         "for routers with Switch's balance loss",
+    )
+    compile: bool = Field(
+        False,
+        description="let torch.compile generate code for the model: its first steps then take "
+        "minutes, dropout draws otherwise, and a C++ compiler is needed",
     )
     z_coef: float = Field(0.001, ge=0, description="factor of the router z-loss")
     ranks: int = Field(

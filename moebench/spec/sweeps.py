@@ -13,7 +13,7 @@ AS_RANKS = "ranks"  # as many experts as ranks
 AXES = ("world_size", "num_experts", "batch_size", "top_k", "feature_dim")
 
 
-_NUMBERS = BeforeValidator(lambda value: registry.number(value, list[int]))
+_NUMBERS = BeforeValidator(lambda value: registry.spelled(value, list[int]))
 Axis = Annotated[list[Annotated[int, Field(ge=1)]], _NUMBERS, AfterValidator(filled)]
 ExpertsAxis = Annotated[
     list[Annotated[int, Field(ge=1)] | Literal["ranks"]],

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -66,7 +68,7 @@ def test_the_account_divides_rates_by_rates_and_times_by_times():
     time_s = {"dropless": 2.0, "ours": 1.0, "legacy": 1.75, "gemm": 0.5}
     flops = {"dropless": 120, "ours": 120, "legacy": 120, "gemm": 50}
     rows = [
-        Row(kind="step", spec={}, setting={}, values=values)
+        Row(kind="step", spec=step_spec().model_dump(), setting={}, values=values)
         for values in (
             {"arm": arm, "time_s": s, "model_flops": flops[arm]} for arm, s in time_s.items()
         )
@@ -81,6 +83,24 @@ def test_the_measured_step_is_the_one_that_was_asked_for():
     spec = step_spec()
     assert spec.training.seq_len * spec.training.batch_size == 2048
     assert (spec.model.dim, spec.model.num_layers, spec.model.num_experts) == (256, 4, 8)
+
+
+def test_on_a_gpu_the_step_is_the_published_one_and_no_target_is_set():
+    spec = step_spec(device="cuda")
+    assert (spec.training.batch_size, spec.training.dtype) == (128, "bfloat16")
+    row = Row(kind="step", spec=spec.model_dump(), setting={}, values={"time_s": 0.5})
+    arms = ("dropless", "ours", "legacy", "gemm")
+    rows = [replace(row, values=row.values | {"arm": arm, "model_flops": 80}) for arm in arms]
+    text = account([rows] * 6)
+    assert "65536 tokens/s" in text
+    assert "met" not in text.lower()
+
+
+@pytest.mark.gpu
+def test_a_training_step_is_measured_on_a_gpu():
+    *_, last = measure_step(1, 6, "cuda")
+    assert {row.values["arm"] for row in last} == {"dropless", "ours", "legacy", "gemm"}
+    assert all(row.values["time_s"] > 0 for row in last)
 
 
 def test_more_threads_than_cores_are_refused():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -31,6 +32,14 @@ def run(program, *arguments, folder, environ):
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def readings(path):
+    """What a file of rows holds but for clocks and memory."""
+    return [
+        (row.kind, row.spec, {k: v for k, v in row.values.items() if k not in VOLATILE})
+        for row in records.read([path])
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +90,23 @@ def local(tmp_path_factory, repository):
     return copy.folder
 
 
+@pytest.fixture(scope="module")
+def grouped(slurm, local, tmp_path_factory):
+    """The local folder, whose models of one rank are trained once more, in a group of jobs."""
+    folder = tmp_path_factory.mktemp("grouped").resolve()
+    shutil.copytree(local, folder, dirs_exist_ok=True, symlinks=True)
+    again = (
+        "--profile",
+        "slurm/grouped.yaml",
+        "--forcerun",
+        "train_router",
+        "--until",
+        "train_router",
+    )
+    finish(slurm.snakemake(folder, *TRAINED[:2], *OVERLAY, *again), folder)
+    return folder
+
+
 def test_a_second_snakemake_is_refused(refused):
     assert refused.returncode != 0
     assert "Directory cannot be locked" in refused.stdout
@@ -94,14 +120,17 @@ def test_jobs_that_outlived_a_killed_snakemake_are_named_and_ended(slurm, killed
 
 @pytest.mark.parametrize("path", TRAINED)
 def test_disturbed_training_reads_to_the_last_bit_what_undisturbed_does(path, finished, local):
-    def readings(folder):
-        return [
-            (row.kind, row.spec, {k: v for k, v in row.values.items() if k not in VOLATILE})
-            for row in records.read([folder / path])
-        ]
+    assert readings(finished / path)[-1][2]["val_nll_nats"] > 0
+    assert readings(finished / path) == readings(local / path)
 
-    assert readings(finished)[-1][2]["val_nll_nats"] > 0
-    assert readings(finished) == readings(local)
+
+def test_a_group_of_trainings_is_one_job_and_reads_the_same(slurm, grouped, local):
+    (what,) = slurm.jobs(grouped)
+    assert what == "rule_training_train_router"  # the group, then the rule
+    for path in TRAINED[:2]:
+        rows = [(folder / path).stat() for folder in (local, grouped)]
+        assert rows[0].st_mtime_ns < rows[1].st_mtime_ns
+        assert readings(grouped / path) == readings(local / path)
 
 
 @pytest.mark.parametrize("path", RANKS)

@@ -1,11 +1,14 @@
 """What every dispatch must hold. A new file in moebench/dispatch is found and tested unasked."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moebench import registry
+from moebench.dispatch import grouped
 from moebench.dispatch.base import Dispatch, Experts
 from moebench.dispatch.reference import Reference
 from moebench.routers.base import Routing
@@ -39,7 +42,7 @@ def answers(dispatch, x_TD, routing, experts):
     """Output, and the gradients of input, weights and every matrix; zero where there is none."""
     y_TD = dispatch(x_TD, routing, experts)
     inputs = [x_TD, routing.weight_N, *experts.parameters()]
-    slope_TD = torch.linspace(-1, 1, y_TD.numel(), dtype=y_TD.dtype).view_as(y_TD)
+    slope_TD = torch.linspace(-1, 1, y_TD.numel(), dtype=y_TD.dtype).view_as(y_TD).to(y_TD.device)
     total = (y_TD * slope_TD).sum() + 0 * sum(each.sum() for each in inputs)
     return [y_TD, *torch.autograd.grad(total, inputs)]
 
@@ -101,6 +104,112 @@ def test_many_rows_equal_the_reference_with_any_number_of_threads(name, threads)
     torch.set_num_threads(threads)
     pairs = [(t, e) for t in range(300) for e in {t % 5, (t * t) % 7}]
     assert_equals_reference(name, *_case(pairs, 300, 7, dim=16, hidden=24))
+
+
+def unevenly_slotted(dtype, dim=8, hidden=16):
+    """A layer most of whose assignments have a slot, one expert none, and one token neither."""
+    pairs = [(t, e) for t in range(40) for e in {t % 4, (t * t) % 5}]
+    x_TD, experts = layer_of(40, 6, dim=dim, hidden=hidden, dtype=dtype)
+    routing = routing_of(pairs, 40, 6, dtype)
+    has_slot_N = (torch.arange(len(pairs)) % 3 > 0) & (routing.expert_N != 2)
+    has_slot_N &= routing.token_N != 7
+    return x_TD, replace(routing, has_slot_N=has_slot_N), experts
+
+
+@every_dispatch
+def test_assignments_without_a_slot_are_not_carried_out(name):
+    x_TD, routing, experts = unevenly_slotted(torch.float64)
+    place_N = routing.has_slot_N.nonzero().squeeze(1)
+    alone = replace(
+        routing,
+        token_N=routing.token_N[place_N],
+        expert_N=routing.expert_N[place_N],
+        weight_N=routing.weight_N[place_N].detach().requires_grad_(),
+        has_slot_N=None,
+    )
+    got = answers(registry.load(Dispatch, name)(), x_TD, routing, experts)
+    wanted = answers(Reference(), x_TD, alone, experts)
+    wanted[2] = torch.zeros_like(routing.weight_N).index_copy(0, place_N, wanted[2])
+    for each, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(each, other)
+
+
+def test_the_product_of_all_experts_is_that_of_each():
+    dtype = torch.bfloat16
+    a_NI = torch.randn(20, 16, dtype=dtype, requires_grad=True)
+    b_EIO = torch.randn(4, 16, 24, dtype=dtype, requires_grad=True)
+    end_E = torch.tensor([5, 5, 11, 18], dtype=torch.int32)
+    together = grouped.grouped_product(a_NI, b_EIO, end_E)[:18]
+    each = torch.cat([a @ b for a, b in zip(a_NI[:18].split([5, 0, 6, 7]), b_EIO, strict=True)])
+    torch.testing.assert_close(together, each)
+    slope_NO = torch.linspace(-1, 1, each.numel(), dtype=dtype).view_as(each)
+    for got, wanted in zip(
+        torch.autograd.grad(together, [a_NI, b_EIO], slope_NO),
+        torch.autograd.grad(each, [a_NI, b_EIO], slope_NO),
+        strict=True,
+    ):
+        torch.testing.assert_close(got[:18], wanted[:18])
+
+
+@pytest.mark.gpu
+@every_dispatch
+def test_on_a_gpu_in_bfloat16_the_answers_are_those_of_float32_to_its_rounding(name):
+    x_TD, routing, experts = unevenly_slotted(torch.float32)
+    wanted = answers(Reference(), x_TD, routing, experts)
+    on_gpu = x_TD.detach().to("cuda").requires_grad_()
+    weight_N = routing.weight_N.detach().to("cuda").requires_grad_()
+    moved = {key: getattr(routing, key).to("cuda") for key in ("token_N", "expert_N", "has_slot_N")}
+    with torch.autocast("cuda", torch.bfloat16):
+        got = answers(
+            registry.load(Dispatch, name)(),
+            on_gpu,
+            replace(routing, weight_N=weight_N, **moved),
+            experts.to("cuda"),
+        )
+    for each, other in zip(got, wanted, strict=True):
+        assert (each.cpu() - other).norm() <= 0.03 * other.norm()
+
+
+class Dirty(torch.autograd.Function):
+    """Leaves no number behind the last expert's rows, neither forward nor backward."""
+
+    @staticmethod
+    def forward(ctx, product_NO, end):
+        ctx.end = end
+        return product_NO.index_fill(0, torch.arange(end, len(product_NO)), torch.nan)
+
+    @staticmethod
+    def backward(ctx, grad_NO):
+        return grad_NO, None
+
+
+class DirtyGradient(torch.autograd.Function):
+    """The same for the gradient of what is multiplied."""
+
+    @staticmethod
+    def forward(ctx, a_NI, end):
+        ctx.end = end
+        return a_NI.clone()
+
+    @staticmethod
+    def backward(ctx, grad_NI):
+        return grad_NI.index_fill(0, torch.arange(ctx.end, len(grad_NI)), torch.nan), None
+
+
+def test_what_stands_behind_the_last_expert_reaches_nobody(monkeypatch):
+    """On a GPU nothing is written there, so that anything may be read."""
+    x_TD, routing, experts = unevenly_slotted(torch.float32)
+    wanted = answers(Reference(), x_TD, routing, experts)
+    clean = grouped.grouped_product
+
+    def dirty(a_NI, b_EIO, end_E):
+        end = int(end_E[-1])
+        return Dirty.apply(clean(DirtyGradient.apply(a_NI, end), b_EIO, end_E), end)
+
+    monkeypatch.setattr(grouped, "grouped_product", dirty)
+    got = answers(grouped.Grouped(), x_TD, routing, experts)
+    for each, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(each, other)
 
 
 @every_dispatch

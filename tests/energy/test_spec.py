@@ -30,6 +30,9 @@ WRONG = [
     ({"batch_sizes": [0]}, "greater than or equal to 1"),
     ({"dtypes": ["f16"]}, "'f32', 'tf32' or 'bf16'; got 'f16'"),
     ({"device": "cpu", "dtypes": ["tf32"]}, "'tf32' needs a GPU"),
+    ({"gpu": {"power_limit_w": 300}}, "changes the GPU for everybody on this machine"),
+    ({"gpu": {"clock_hz": 1e9}}, "set is_owner to true if that is yours to decide"),
+    ({"device": "cpu", "gpu": {"is_owner": True, "clock_hz": 1e9}}, "there is nothing to set"),
     ({"meters": {"nvm": None}}, "did you mean 'nvml'?"),
     ({"meters": {"null": {"reson": "x"}}}, "did you mean 'reason'?"),
     ({"plan": "fast"}, "'throughput', 'quick' or 'publication'"),
@@ -87,6 +90,12 @@ def test_a_size_that_does_not_fit_in_memory_is_named_with_what_it_needs():
 @pytest.fixture
 def no_gpu(monkeypatch):
     monkeypatch.setattr(machine, "gpu_memory_bytes", lambda: None)
+
+
+def test_a_limit_without_a_gpu_is_refused_before_any_job(no_gpu):
+    limited = {"is_owner": True, "power_limit_w": 300}
+    with pytest.raises(machine.MachineError, match=r"energy\.gpu: there is none to be set"):
+        check(EnergySpec(gpu=limited, figures=[]))
 
 
 def test_tf32_without_a_gpu_is_refused_before_any_job(no_gpu):

@@ -184,13 +184,43 @@ unsigned nvmlDeviceGetCurrentClocksEventReasons(Device *device, unsigned long lo
   *reasons = (unsigned long long)setting("DOUBLE_EVENT_REASONS", 0);
   return SUCCESS;
 }
+static unsigned set_limit_mw[MAX_DEVICES], locked_mhz[MAX_DEVICES];
 unsigned nvmlDeviceGetEnforcedPowerLimit(Device *device, unsigned *limit_mw) {
-  *limit_mw = 700000u * (unsigned)(device->number + 1);
+  unsigned set_mw = set_limit_mw[device->number];
+  *limit_mw = set_mw ? set_mw : 700000u * (unsigned)(device->number + 1);
+  return SUCCESS;
+}
+unsigned nvmlDeviceGetPowerManagementLimit(Device *device, unsigned *limit_mw) {
+  return nvmlDeviceGetEnforcedPowerLimit(device, limit_mw);
+}
+unsigned nvmlDeviceGetPowerManagementLimitConstraints(Device *device, unsigned *least_mw,
+                                                      unsigned *most_mw) {
+  *least_mw = 200000;
+  *most_mw = 700000u * (unsigned)(device->number + 1);
+  return SUCCESS;
+}
+unsigned nvmlDeviceSetPowerManagementLimit(Device *device, unsigned limit_mw) {
+  if (has_fault("user")) return NO_PERMISSION;
+  set_limit_mw[device->number] = limit_mw;
   return SUCCESS;
 }
 unsigned nvmlDeviceGetClockInfo(Device *device, unsigned kind, unsigned *clock_mhz) {
+  unsigned locked = locked_mhz[device->number];
+  *clock_mhz = kind == 2 ? 3201 : locked ? locked : 1980;
+  return SUCCESS;
+}
+unsigned nvmlDeviceGetMaxClockInfo(Device *device, unsigned kind, unsigned *clock_mhz) {
   (void)device;
   *clock_mhz = kind == 2 ? 3201 : 1980;
+  return SUCCESS;
+}
+unsigned nvmlDeviceSetGpuLockedClocks(Device *device, unsigned least_mhz, unsigned most_mhz) {
+  if (has_fault("user")) return NO_PERMISSION;
+  locked_mhz[device->number] = least_mhz == most_mhz ? most_mhz : 0;
+  return SUCCESS;
+}
+unsigned nvmlDeviceResetGpuLockedClocks(Device *device) {
+  locked_mhz[device->number] = 0;
   return SUCCESS;
 }
 unsigned nvmlDeviceGetMigMode(Device *device, unsigned *current, unsigned *pending) {

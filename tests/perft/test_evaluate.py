@@ -10,6 +10,7 @@ from moebench.perft.base import AdaptedModel, Output
 from moebench.perft.evaluate import score, sequence_nll
 from moebench.perft.questions import Encoded
 from moebench.questions.encode import EncodedQuestion
+from moebench.setting import prepare
 from tests.perft.tiny import spec_of, stirred, tiny_base
 
 V = 6
@@ -19,7 +20,7 @@ class Fixed:
     """A model that gives token ``t`` the probability ``prob_V[t]`` everywhere."""
 
     training = False
-    base = SimpleNamespace(setting=SimpleNamespace(device=torch.device("cpu")))
+    base = SimpleNamespace(setting=prepare("cpu", "float32", 1))
 
     def __init__(self, *probabilities, balance_loss=0.0):
         self.logits_V = torch.tensor(probabilities).log()
