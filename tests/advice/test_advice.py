@@ -270,6 +270,14 @@ def test_adapters_that_learnt_nothing_or_ran_once_cannot_be_advised_on():
     assert "one run of each adapter" in advise(tables, adapter)["verdict"]
 
 
+def test_an_adapter_that_may_have_learnt_nothing_is_not_advised_for_being_small():
+    tables = adapters(("dense", 2.42, 4000, True), ("routed", 2.47, 1500, True))
+    found = advise(tables, adapter)
+    assert found["verdict"].startswith("Take dense")
+    assert "With less to spend" not in told(found)
+    assert "Left out, as not surely better than the base: routed (PERFT-R) rank 4." in told(found)
+
+
 def test_a_fault_that_is_repeated_on_purpose_is_never_advised():
     tables = adapters(("dense", 1.0, 4000, True), ("routed", 0.5, 1500, False))
     tables["perft_summary"].loc[1, "legacy_weighting"] = True
