@@ -1,4 +1,4 @@
-# What a person types. `make all` and `make test` need Python 3.11 or newer and a C compiler.
+# What a person types; `make help` lists it. `make all` and `make test` need Python 3.11 or newer and a C compiler.
 
 PYTHON ?= python3
 CORES ?= 4
@@ -10,16 +10,22 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PYTEST := $(RUN) pytest --numprocesses=auto
 PIP := --quiet --disable-pip-version-check
 
-.PHONY: all advise install test check style types imports plan fast report crate recover lock clean
+.DEFAULT_GOAL := help
+.PHONY: help all advise install test check style types imports plan fast report crate recover lock clean
 
-all: $(READY)  ## measure, tabulate and draw everything that config/config.yaml asks for
+help:  ## what there is to type; the default
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "Other numbers of cores: CORES=2; another Python: PYTHON=python3.12."
+	@echo "Commands of the library, once it is installed: python -m moebench"
+
+all: $(READY)  ## measure, tabulate and draw all that config/config.yaml asks for
 	@echo "make all: running the workflow; results appear in results/"
 	@$(RUN) snakemake --quiet rules host reason --rerun-incomplete --cores $(CORES) all
 
 advise: $(READY)  ## what to choose; measures what is not measured yet
 	@$(RUN) snakemake --quiet all --rerun-incomplete --cores $(CORES) advise
 
-install: $(READY)  ## the locked versions, into .venv
+install: $(READY)  ## put the locked versions into .venv, and nothing else
 
 test: check  ## every check, also the slow ones
 	@echo "make test: slow tests, the whole workflow at smoke size, its report"
@@ -66,11 +72,11 @@ recover: $(READY)  ## the way back after Snakemake was killed; CANCEL=1 ends its
 	@$(RUN) snakemake --unlock
 	@echo "now run the same command as before, with --rerun-incomplete"
 
-lock: $(READY)  ## resolve every version anew
+lock: $(READY)  ## resolve every version anew, for developers
 	@$(RUN) python envs/lock.py
 	@$(RUN) python envs/generate.py
 
-clean:  ## remove results, but not the environment
+clean:  ## remove results and report.html, but not the environment
 	rm -rf results .snakemake .source_cache report.html
 
 $(READY): requirements.lock pyproject.toml

@@ -169,7 +169,8 @@ def _dry_run(profile: str, arguments: Sequence[str]) -> str:
 
 def main(
     configfile: Annotated[
-        list[Path] | None, typer.Option(help="laid over config/config.yaml; may be repeated")
+        list[Path] | None,
+        typer.Option(exists=True, help="laid over config/config.yaml; may be repeated"),
     ] = None,
     profile: Annotated[str, typer.Option(help="declares time limits and disk")] = "slurm",
 ) -> None:

@@ -1,4 +1,4 @@
-"""Explain every flaw of the published benchmarks: ``python -m moebench.published_flaws``.
+"""``python -m moebench.published_flaws``: every flaw of the published benchmarks explained.
 
 A fact (what is wrong, and where) comes from a CSV file, our answer from a YAML file: a flaw is
 absent here because of something that tests prove, or it is open.

@@ -23,7 +23,7 @@ INFRASTRUCTURE = (
     *("__init__", "__main__", "base"),
     *("style", "labelling", "notes", "adapters", "smoothing"),  # of figures, as are the next
     *("layouts", "sweeps", "agreement", "networks", "against_size", "crossover_rows", "conditions"),
-    *("capacities", "experts", "repairs", "surfaces"),
+    *("capacities", "experts", "repairs", "surfaces", "ticks"),
     *("proof", "instruments"),  # of meters
     "subword",  # of tokenizers
     "legacy",  # of routers

@@ -1,5 +1,8 @@
 """What a config costs is added up from what Snakemake would do, measured or declared."""
 
+import subprocess
+import sys
+
 import pytest
 
 from moebench import plan
@@ -75,3 +78,14 @@ def test_the_table_ends_with_the_sum(half_done):
     planned = plan.jobs(SAID)
     *_, total = plan.table(plan.costs(planned, planned[1:], half_done)).splitlines()
     assert total.split() == ["all", "4", "3", "1.05", "8.12", "0.05", "0.01"]
+
+
+def test_a_config_that_is_not_there_is_named_before_snakemake_is_asked():
+    run = subprocess.run(
+        [sys.executable, "-m", "moebench.plan", "--configfile", "nowhere.yaml"],
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 2
+    assert "'nowhere.yaml' does not exist" in run.stderr
+    assert "Traceback" not in run.stderr

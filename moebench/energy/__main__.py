@@ -1,4 +1,4 @@
-"""``python -m moebench.energy``: one process of a sweep, as the sweep itself starts it."""
+"""One process of a sweep, as the sweep itself starts it: ``python -m moebench.energy``."""
 
 import sys
 import time

@@ -33,6 +33,9 @@ SHORT = {"single": "S", "dense": "D", "routed": "R", "embedded": "E", "attention
 PALEST = 0.3  # opacity at k / N = 0
 SMALLEST, LARGEST = 7.0, 13.0  # markers, in points
 FRONTIER_LINE = (0, (6, 3))
+NAMES_NOTE = (
+    "S, D, R, E: single, dense, routed, embedded; R 1/4: 1 of 4 adapters for a token; r4: rank 4."
+)
 SIZE_NOTE = "A larger marker has a larger rank, a paler one a smaller share k/N of its adapters."
 
 
@@ -100,25 +103,25 @@ def shade(arm: Any) -> tuple[float, ...]:
     return tuple(opacity * colour + 1 - opacity)
 
 
-def staircase(axes: Axes, xs: Sequence[float], ys: Sequence[float]) -> None:
+def staircase(axes: Axes, xs: Sequence[float], ys: Sequence[float]) -> list[tuple[float, float]]:
     """Best within a budget: level from a member of the frontier to the next, then up to it."""
     if not len(xs):
-        return
+        return []
     corners = sorted(zip(xs, ys, strict=True))
     right = axes.get_xlim()[1]
-    path_x, path_y = [corners[0][0]], [corners[0][1]]
+    path = [corners[0]]
     for x, y in corners[1:]:
-        path_x += [x, x]
-        path_y += [path_y[-1], y]
+        path += [(x, path[-1][1]), (x, y)]
+    path.append((right, path[-1][1]))
     axes.plot(
-        [*path_x, right],
-        [*path_y, path_y[-1]],
+        *zip(*path, strict=True),
         color=style.FRONTIER,
         lw=1.6,
         ls=FRONTIER_LINE,
         zorder=1,
         gid="frontier",
     )
+    return path
 
 
 def handles(variants: Iterable[str]) -> list[Line2D]:

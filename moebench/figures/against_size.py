@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from moebench.analysis.energy.boundaries import headline
-from moebench.figures import labelling, networks, style
+from moebench.figures import labelling, networks, style, ticks
 from moebench.figures.base import Tables, rows
 from moebench.figures.labelling import Label
 from moebench.figures.notes import write_below
@@ -170,8 +170,10 @@ def hollow_note(points: pd.DataFrame) -> str:
 
 def _lines(axes: Axes, points: pd.DataFrame, quantity: str) -> None:
     axes.set(xscale="log", yscale="log")
+    lines = []
     for name in networks.order(points["name"]):
         mine = points[points["name"] == name].sort_values("num_params")
+        lines.append(list(zip(mine["num_params"], mine[quantity], strict=True)))
         axes.plot(mine["num_params"], mine[quantity], gid=f"line {name}", **networks.line(name))
         for each in rows(mine):
             _interval(axes, each, quantity)
@@ -182,12 +184,14 @@ def _lines(axes: Axes, points: pd.DataFrame, quantity: str) -> None:
     low, high = points[quantity].min(), points[quantity].max()
     axes.set_ylim(low / 1.5, high * 1.5)
     axes.margins(x=0.14)
+    ticks.log(axes.yaxis, ticks.number)
+    ticks.log(axes.xaxis, ticks.number)
     poor = points[points["learning"].isin(POOR)].dropna(subset=["train_accuracy"])
     labels = [
         Label(f"{each.train_accuracy:.0%}", style.INK, each.num_params, getattr(each, quantity))
         for each in rows(poor)
     ]
-    labelling.place(axes, labels)
+    labelling.place(axes, labels, lines)
 
 
 def _interval(axes: Axes, each: Any, quantity: str) -> None:

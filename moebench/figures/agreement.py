@@ -1,32 +1,39 @@
 """What figures of a model have in common: predicted against measured, on equal log axes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from moebench.figures import layouts, style
+from moebench.figures import layouts, style, ticks
 from moebench.figures.notes import write_below
 
 WITHIN = 0.25  # relative error that the band shows
 
 
-def panels(cells: pd.DataFrame, measured: str, predicted: str, notes: Sequence[str]) -> Canvas:
-    """A panel per direction, with the names of the axes; columns as ``scatter`` wants them."""
+def panels(
+    cells: pd.DataFrame,
+    quantity: tuple[str, str],
+    text: Callable[[float], str],
+    notes: Sequence[str],
+) -> Canvas:
+    """A panel per direction, from columns as ``scatter`` wants them.
+
+    ``quantity`` holds what stands along both axes, ``text`` writes a value of it.
+    """
     directions = [name for name in layouts.DIRECTIONS if name in set(cells["direction"])]
     canvas = Canvas(figsize=(style.WIDTH_IN, 6.3))
     grid = canvas.subplots(
         1, max(1, len(directions)), squeeze=False,
-        gridspec_kw={"left": 0.095, "right": 0.985, "top": 0.94, "bottom": 0.31},
+        gridspec_kw={"left": 0.105, "right": 0.97, "top": 0.94, "bottom": 0.31},
     )[0]  # fmt: skip
     for axes, direction in zip(grid, directions, strict=False):
-        scatter(axes, cells[cells["direction"] == direction])
+        scatter(axes, cells[cells["direction"] == direction], text)
         axes.set_title(layouts.DIRECTIONS[direction])
-        axes.set_xlabel(measured)
-    grid[0].set_ylabel(predicted)
+        axes.set_xlabel(quantity[0])
+    grid[0].set_ylabel(quantity[1])
     canvas.legend(
         handles=layouts.handles(cells["layout"]), loc="upper center",
         bbox_to_anchor=(0.53, 0.215), ncols=3,
@@ -35,7 +42,7 @@ def panels(cells: pd.DataFrame, measured: str, predicted: str, notes: Sequence[s
     return canvas
 
 
-def scatter(axes: Axes, cells: pd.DataFrame) -> None:
+def scatter(axes: Axes, cells: pd.DataFrame, text: Callable[[float], str]) -> None:
     """Columns ``measured`` and ``predicted``, a marker per cell; ``is_hollow`` ones are white."""
     for layout in layouts.order(cells["layout"]):
         for is_hollow in (False, True):
@@ -49,9 +56,5 @@ def scatter(axes: Axes, cells: pd.DataFrame) -> None:
     )
     axes.plot(reach, reach, color=style.INK, lw=0.9, zorder=1, gid="equal")
     axes.set(xscale="log", yscale="log", xlim=reach, ylim=reach)
-    is_narrow = reach[1] / reach[0] < 50  # where decades alone would leave an axis bare
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if is_narrow else (1,)))
-        axis.set_minor_formatter(NullFormatter())
-        if is_narrow:
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ticks.log(axis, text)

@@ -24,6 +24,7 @@ PANEL_IN, LINE_IN, BELOW_IN = 2.15, 0.235, 1.1  # a panel, a line of the legend,
 class BalanceOverTime(ArmFigure):
     """A column per capacity factor, a row per quantity, a line and a band per router."""
 
+    title = "When do routers settle?"
     columns = {
         "curves": ("router", "capacity_factor", "seed", "step", "quantity", "value"),
         "summary": ("router", "capacity_factor", "causality"),

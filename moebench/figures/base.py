@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
+from matplotlib.transforms import Bbox
 
 from moebench import provenance, registry, sidecar
 from moebench.figures import notes, style
@@ -22,12 +23,14 @@ Tables = Mapping[str, pd.DataFrame]
 class Figure(ABC):
     """A drawing of tables, and nothing but tables: equal tables give equal bytes.
 
+    ``title`` is the question that the drawing answers, in one line, which is written above it.
     ``columns`` names the tables a figure draws and the columns it needs of each; it is a literal,
     because the workflow reads it from the source to know the figure's inputs. ``keys`` names the
     columns that tell the rows of a table apart, where the drawing relies on it; ``may_be_empty``
     the tables without which there is still something to draw.
     """
 
+    title: ClassVar[str]
     columns: ClassVar[dict[str, tuple[str, ...]]]
     keys: ClassVar[dict[str, tuple[str, ...]]] = {}
     may_be_empty: ClassVar[tuple[str, ...]] = ()
@@ -112,6 +115,7 @@ def publish(
     inputs = {table: provenance.file_digest(path) for table, path in tables.items()}
     facts = {"figure": name, "inputs_sha256": provenance.json_digest(inputs)}
     with matplotlib.rc_context(style.RC):
+        notes.write_above(drawing, figure.title, Path(outputs["png"]).stem)
         _save(drawing, outputs, f"moebench figure {name}, inputs sha256 {facts['inputs_sha256']}")
     Path(outputs["caption"]).write_text(notes.escape(caption) + "\n", encoding="utf-8")
     written = [outputs[kind] for kind in ("svg", "png", "caption")]
@@ -120,7 +124,9 @@ def publish(
 
 
 def _save(drawing: Canvas, outputs: Mapping[str, str | Path], description: str) -> None:
-    """Write SVG and PNG; without date and version, equal drawings are equal files."""
+    """Write SVG and PNG with their title; without date and version, equal drawings are equal."""
+    width, height = drawing.get_size_inches()
+    page = Bbox.from_extents(0, 0, width, height + notes.TITLE_IN)
     nothing = {"Date": None, "Creator": None}
     for kind, metadata in (
         ("svg", {**nothing, "Description": description}),
@@ -129,5 +135,7 @@ def _save(drawing: Canvas, outputs: Mapping[str, str | Path], description: str) 
         path = Path(outputs[kind])
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".part")
-        drawing.savefig(partial, format=kind, dpi=style.PNG_DPI, metadata=metadata)
+        drawing.savefig(
+            partial, format=kind, dpi=style.PNG_DPI, metadata=metadata, bbox_inches=page
+        )
         os.replace(partial, path)

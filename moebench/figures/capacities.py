@@ -17,6 +17,7 @@ TITLES = {
     "zipf": "experts wanted by Zipf's law",
     "trace": "trained routers",
 }
+SIZES = "E: experts; K: experts per token."
 _COLOURS = ("#0072B2", "#CC79A7", "#999933", "#44AA99")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1.2, 1, 1.2)))

@@ -24,6 +24,7 @@ SHORT = {"position": "later", "gate": "weight", "none": "dropless"}
 class CapacityQuality(Figure):
     """A panel per router, a line per drop policy, with intervals and the verdicts of the seeds."""
 
+    title = "Whom should a full expert drop, and how many slots are enough?"
     columns = {
         "summary": (
             "router",
@@ -52,7 +53,7 @@ class CapacityQuality(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 5.6))
         panels = canvas.subplots(
             1, len(routers), sharey=True, sharex=True, squeeze=False,
-            gridspec_kw={"left": 0.085, "right": 0.985, "top": 0.93, "bottom": 0.29,
+            gridspec_kw={"left": 0.115, "right": 0.985, "top": 0.93, "bottom": 0.29,
                          "wspace": 0.05},
         )[0]  # fmt: skip
         for axes, router in zip(panels, routers, strict=True):
@@ -61,7 +62,7 @@ class CapacityQuality(Figure):
             axes.set_title(style.label(router), size=11)
             axes.set_xlabel("capacity factor")
             axes.set_xticks(sorted(table["capacity_factor"].unique()))
-        panels[0].set_ylabel("held-out perplexity, without later tokens")
+        panels[0].set_ylabel("held-out perplexity,\nwithout later tokens")
         panels[0].margins(x=0.25, y=0.25)
         canvas.legend(
             handles=[_handle(policy) for policy in LOOKS if policy in set(table["drop_policy"])],

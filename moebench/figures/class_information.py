@@ -18,6 +18,7 @@ QUANTITY = "class_information_unbiased_nats"
 class ClassInformation(Figure):
     """A panel for each layer, a line for each router: every seed, untrained and trained."""
 
+    title = "Does the expert tell the kind of character?"
     columns = {
         "specialisation": (
             "router",

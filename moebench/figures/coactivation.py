@@ -21,6 +21,7 @@ NOTHING = "Nothing to draw: no token has two experts."
 class Coactivation(Figure):
     """A row of matrices before training and one after it, a column for each router."""
 
+    title = "Which experts serve the same tokens?"
     columns = {
         "coactivation": (
             "router",

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from moebench.analysis.energy import boundaries
-from moebench.figures import crossover_rows, networks, style
+from moebench.figures import crossover_rows, networks, style, ticks
 from moebench.figures.base import Figure, Tables, rows
 from moebench.figures.notes import join, write_below
 
@@ -17,6 +17,7 @@ SIGN = {boundaries.NET: -1, boundaries.GROSS: 0, boundaries.WITH_HOST: 1}
 class CrossoverBoundaries(Figure):
     """Left the published data under every boundary, right the crossovers found here."""
 
+    title = "From which size on does a mixture pay, and what moves that?"
     columns = {
         "published": (
             "kernel",
@@ -61,8 +62,8 @@ class CrossoverBoundaries(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 6.6))
         left, right = canvas.subplots(
             1, 2,
-            gridspec_kw={"left": 0.085, "right": 0.985, "top": 0.93, "bottom": 0.25,
-                         "wspace": 0.98, "width_ratios": (1.4, 1)},
+            gridspec_kw={"left": 0.095, "right": 0.985, "top": 0.93, "bottom": 0.25,
+                         "wspace": 1.1, "width_ratios": (1.25, 1)},
         )  # fmt: skip
         _published(left, tables["published"], tables["elsewhere"])
         crossover_rows.draw(right, tables["crossover"])
@@ -113,7 +114,7 @@ def at(lines: pd.DataFrame, boundary: str, powers_w: tuple[float, float]) -> lis
 
 
 def _published(axes: Axes, published: pd.DataFrame, elsewhere: pd.DataFrame) -> None:
-    axes.set(yscale="log", xlim=(-75, 515), xlabel="assumed watts: idle subtracted | host added")
+    axes.set(yscale="log", xlim=(-75, 515), xlabel="watts: idle subtracted | host added")
     axes.set_title("published data (A100, f32, batch 128)", size=11)
     axes.set_ylabel("crossover, in parameters")
     for kernel in networks.order(published["kernel"]):
@@ -132,6 +133,7 @@ def _published(axes: Axes, published: pd.DataFrame, elsewhere: pd.DataFrame) -> 
         _marks(axes, kernel, energy, mine[mine["boundary"] == boundaries.TIME])
     largest = published["largest_params"].max()
     axes.set_ylim(published["smallest_params"].min() / 1.6, largest * 1.6)
+    ticks.log(axes.yaxis, ticks.number)
     _sizes(axes, elsewhere[elsewhere["origin"] == "published"])
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from moebench.analysis.energy import boundaries
-from moebench.figures import networks, style
+from moebench.figures import networks, style, ticks
 from moebench.figures.against_size import frame
 from moebench.figures.base import rows
 
@@ -28,6 +28,7 @@ def draw(axes: Axes, crossover: pd.DataFrame) -> None:
         axes.axvline(bound, color="#9a9a9a", lw=0.8)
     for place, each in enumerate(rows(mine)):
         _row(axes, place, each)
+    ticks.log(axes.xaxis, ticks.number)
     axes.set_yticks(range(len(mine)), [_name(each) for each in rows(mine)], size=9)
     axes.set_ylim(len(mine) - 0.4, -0.6)
 
@@ -51,7 +52,16 @@ def _row(axes: Axes, place: int, each: Any) -> None:
             "throughout": f"at every size from {networks.size(each.smallest_params)}",
         }.get(each.verdict, each.verdict)
         middle = np.sqrt(each.smallest_params * each.largest_params)
-        axes.text(middle, place, text, ha="center", va="center", size=9.5, color=style.INK)
+        axes.text(
+            middle,
+            place,
+            text,
+            ha="center",
+            va="center",
+            size=9.5,
+            color=style.INK,
+            path_effects=style.CLEAR,
+        )
         return
     ends = [each.crossover_params_low, each.crossover_params_high]
     drawn = [low if np.isnan(ends[0]) else ends[0], high if np.isnan(ends[1]) else ends[1]]
@@ -69,4 +79,4 @@ def _row(axes: Axes, place: int, each: Any) -> None:
 
 def _name(each: Any) -> str:
     counted = boundaries.LABELS.get(each.boundary, each.boundary)
-    return f"{each.dtype}, batch {each.batch_size},\n{counted}"
+    return f"{each.dtype}, batch {each.batch_size},\n{networks.short(each.kernel)}: {counted}"

@@ -7,7 +7,7 @@ from matplotlib.ticker import PercentFormatter
 
 from moebench.figures import style
 from moebench.figures.base import Figure, Tables, highest
-from moebench.figures.capacities import KEY, TITLES, Curve, curves, grid, legend, routings
+from moebench.figures.capacities import KEY, SIZES, TITLES, Curve, curves, grid, legend, routings
 from moebench.figures.notes import join, write_below
 
 HOLLOW = "gate"
@@ -16,6 +16,7 @@ HOLLOW = "gate"
 class DropRate(Figure):
     """A column for each routing; above dropped assignments, below unrouted tokens."""
 
+    title = "How much does each capacity drop?"
     columns = {
         "capacity": (
             "routing",
@@ -95,7 +96,10 @@ def _unrouted(axes: Axes, curve: Curve) -> None:
 
 
 def _note(table: pd.DataFrame) -> list[str]:
-    notes = ["How many assignments are dropped does not depend on the policy, whose they are does."]
+    notes = [SIZES] if set(table["routing"]) - {"trace"} else []
+    notes += [
+        "How many assignments are dropped does not depend on the policy, whose they are does."
+    ]
     policies = sorted(table["policy"].unique())
     if len(policies) > 1:
         notes.append("Below, filled: later tokens are dropped first; hollow: smaller weights.")

@@ -6,6 +6,7 @@ from moebench.figures.sweeps import SweepFigure
 class DurationByBatch(SweepFigure):
     """Where does dividing the batch's work begin to pay?"""
 
+    title = "Which layout is fastest at which batch?"
     axis = "batch_size"
     columns = {
         "parallel": (

@@ -6,6 +6,7 @@ from moebench.figures.sweeps import SweepFigure
 class DurationByRanks(SweepFigure):
     """Do more ranks help, and from how many do they hurt?"""
 
+    title = "Which layout is fastest on how many ranks?"
     axis = "world_size"
     columns = {
         "parallel": (

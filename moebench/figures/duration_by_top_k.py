@@ -6,6 +6,7 @@ from moebench.figures.sweeps import SweepFigure
 class DurationByTopK(SweepFigure):
     """Does more work per sample change who is fastest?"""
 
+    title = "Which layout is fastest with how many experts per sample?"
     axis = "top_k"
     columns = {
         "parallel": (

@@ -6,6 +6,7 @@ from moebench.figures.sweeps import SweepFigure
 class DurationByWidth(SweepFigure):
     """Do wider experts change who is fastest?"""
 
+    title = "Which layout is fastest at which width?"
     axis = "feature_dim"
     columns = {
         "parallel": (

@@ -5,18 +5,19 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from moebench.analysis.energy.boundaries import headline
-from moebench.figures import networks, style
+from moebench.figures import networks, style, ticks
 from moebench.figures.against_size import NO_JOULES, frame, hollow_note, reasons
 from moebench.figures.base import Figure, Tables, rows
 from moebench.figures.notes import join, write_below
 
 PREFERRED_DTYPE = "f32"
-RATES = {"inferences_per_j": "joules per inference", "inferences_per_s": "seconds per inference"}
+RATES = {"inferences_per_j": "joules per inference", "inferences_per_s": "time of one inference"}
 
 
 class EnergyBatch(Figure):
     """A column per size; above joules, or an empty frame that says why not; below seconds."""
 
+    title = "What does one inference cost at which batch?"
     columns = {
         "cells": (
             "network",
@@ -43,7 +44,7 @@ class EnergyBatch(Figure):
         cells, sizes = _shown(tables)
         canvas = Canvas(figsize=(style.WIDTH_IN, 6.6))
         grid = canvas.add_gridspec(
-            2, len(sizes), left=0.095, right=0.985, top=0.94, bottom=0.25, hspace=0.14, wspace=0.3
+            2, len(sizes), left=0.105, right=0.985, top=0.94, bottom=0.25, hspace=0.16, wspace=0.3
         )
         for row, (rate, name) in enumerate(RATES.items()):
             if cells[rate].isna().all():
@@ -115,6 +116,8 @@ def _panel(axes: Axes, cells: pd.DataFrame, rate: str) -> None:
             color=networks.look(name).colour, lw=1.4,
         )  # fmt: skip
     axes.margins(x=0.12)
+    ticks.log(axes.yaxis, ticks.seconds if rate == "inferences_per_s" else "{:g}".format)
+    ticks.log(axes.xaxis, ticks.number)
 
 
 def _title(size: str, cells: pd.DataFrame) -> str:

@@ -13,6 +13,7 @@ COLUMNS = 4
 class EnergyEstimate(Figure):
     """Hatched bars from the least to the most that the constants allow, a panel per size."""
 
+    title = "An estimate from declared constants, not a measurement"
     columns = {
         "estimate": (
             "network",

@@ -23,6 +23,7 @@ NOTHING = "no network was trained, so no accuracy is known"
 class EnergyTraining(Figure):
     """Above the networks of this run, below the published ones, a column for each size."""
 
+    title = "Did the networks learn?"
     columns = {
         "training": (
             "network",

@@ -18,6 +18,7 @@ from moebench.figures.notes import write_below
 class ExpertLoad(Figure):
     """A row for each layer, a column for each router; experts in their own order."""
 
+    title = "How often is each expert asked for?"
     columns = {
         "load": (
             "router",

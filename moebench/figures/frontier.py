@@ -13,10 +13,13 @@ from moebench.figures.base import ArmFigure, Tables, rows
 from moebench.figures.labelling import Label, place
 from moebench.figures.notes import join, write_below
 
+AROUND = 6  # points by which a hollow marker is larger, to be seen around a full one
+
 
 class Frontier(ArmFigure):
     """One marker per router and capacity factor, with intervals both ways."""
 
+    title = "Which router is worth its time?"
     columns = {
         "summary": (
             "router",
@@ -158,11 +161,11 @@ def _marker(axes: Axes, each: Any, cells: pd.DataFrame) -> None:
 
 
 def _parallel(axes: Axes, each: Any, cells: pd.DataFrame) -> None:
-    """The score that had later tokens in view: hollow, and joined to the one that counts."""
+    """The score with later tokens in view: hollow, larger, and joined to the one that counts."""
     ppl = float(np.exp(each.val_nll_nats))
     look = style.point(each.router, style.NON_CAUSAL)
     axes.plot([each.tokens_per_s] * 2, [ppl, each.ppl], lw=1.1, ls=":", color=look["color"])
-    size = _size(each.capacity_factor, cells)
+    size = _size(each.capacity_factor, cells) + AROUND
     axes.plot(each.tokens_per_s, ppl, ls="", ms=size, gid=f"parallel {_name(each)}", **look)
 
 
@@ -196,7 +199,7 @@ def _label(each: Any) -> Label:
 
 def _axes(axes: Axes) -> None:
     axes.set_xlabel("training speed in tokens/s  (faster is better →)")
-    axes.set_ylabel("← better   validation perplexity, without later tokens")
+    axes.set_ylabel("← better   held-out perplexity, without later tokens")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 

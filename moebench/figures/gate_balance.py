@@ -16,6 +16,7 @@ from moebench.figures.notes import join, router_handles, write_below
 class GateBalance(ArmFigure):
     """One marker per router and capacity factor; entropy of the gate over all experts."""
 
+    title = "How sure is the gate, and how even is what it asks for?"
     columns = {
         "summary": (
             "router",

@@ -4,8 +4,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
-from moebench.figures import style
+from moebench.figures import style, ticks
 from moebench.figures.base import ArmFigure, Tables, lowest, rows
 from moebench.figures.notes import join, write_below
 
@@ -20,6 +21,7 @@ EDGES_IN = (0.4, 1.35)  # above and below the panels
 class Gates(ArmFigure):
     """One panel per router, all with the same axes."""
 
+    title = "Is a larger gate worth its cost?"
     columns = {
         "summary": (
             "router",
@@ -55,10 +57,12 @@ class Gates(ArmFigure):
         for axes, router in zip(panels.flat, routers, strict=False):
             _draw_router(axes, routed[routed["router"] == router])
             axes.xaxis.set_tick_params(labelbottom=True)
+            axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.xaxis.set_major_formatter(lambda value, _: ticks.number(value))
         for axes in panels.flat[len(routers) :]:
             axes.set_axis_off()
         for axes in panels[:, 0]:
-            axes.set_ylabel("perplexity")
+            axes.set_ylabel("held-out perplexity")
         canvas.supxlabel("training speed in tokens/s", y=0.75 / height_in, size=12)
         canvas.legend(
             handles=[_handle(gate) for gate in _order(routed)],

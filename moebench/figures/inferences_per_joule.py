@@ -9,6 +9,7 @@ from moebench.figures.base import Figure, Tables
 class InferencesPerJoule(Figure):
     """Panels of this machine, or an empty frame that says why; then those measured elsewhere."""
 
+    title = "Which network does most with a joule, at which size?"
     columns = {
         "cells": (
             "network",

@@ -9,6 +9,7 @@ from moebench.figures.base import Figure, Tables
 class InferencesPerS(Figure):
     """A panel for each number type and batch of this machine, then those measured elsewhere."""
 
+    title = "Which network is fastest, at which size?"
     columns = {
         "cells": (
             "network",

@@ -5,13 +5,16 @@ from matplotlib.figure import Figure as Canvas
 
 from moebench.figures import agreement, layouts
 from moebench.figures.base import Figure, Tables
+from moebench.figures.ticks import number
 
 MIB = 2**20
+LARGE_MIB = 10
 
 
 class LayoutMemory(Figure):
     """One marker per cell: weights, activations and buffers of the fullest rank."""
 
+    title = "How much memory does a rank need, and does the model tell?"
     columns = {
         "parallel": (
             "layout",
@@ -27,7 +30,7 @@ class LayoutMemory(Figure):
         notes = _note(tables["parallel"])
         cells = _positive(tables["parallel"])
         return agreement.panels(
-            cells, "measured peak of the fullest rank in MiB", "predicted in MiB", notes
+            cells, ("measured peak of the fullest rank in MiB", "predicted in MiB"), number, notes
         )
 
     def caption(self, tables: Tables) -> str:
@@ -40,6 +43,14 @@ class LayoutMemory(Figure):
                 f"The largest cell needs least with {layouts.label(need.index[0])}, "
                 f"{need.iloc[0]:.2g} MiB, most with {layouts.label(need.index[-1])}, "
                 f"{need.iloc[-1]:.2g} MiB."
+            )
+            large = cells["measured"] >= LARGE_MIB
+            error = (cells["predicted"] / cells["measured"] - 1).abs()
+            text.append(
+                f"The prediction comes within {agreement.WITHIN:.0%} in "
+                f"{(error <= agreement.WITHIN).sum()} of {len(cells)} cells; of those that need "
+                f"{LARGE_MIB} MiB or more in {(error[large] <= agreement.WITHIN).sum()} of "
+                f"{large.sum()}."
             )
         return " ".join([*text, *_note(tables["parallel"])])
 

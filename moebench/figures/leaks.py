@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 
 from moebench.figures import style
 from moebench.figures.base import Figure, Tables, rows
@@ -17,6 +18,7 @@ ROW_IN = 0.42
 class Leaks(Figure):
     """One line per certificate: what it declares and is, its leak, the tokens it reroutes."""
 
+    title = "Which router looks at later tokens?"
     columns = {
         "certificates": (
             "router",
@@ -41,7 +43,7 @@ class Leaks(Figure):
         left, right = canvas.subplots(
             1, 2, sharey=True,
             gridspec_kw={"left": 0.40, "right": 0.985, "top": 1 - 0.4 / height,
-                         "bottom": 1.15 / height, "wspace": 0.08, "width_ratios": (3, 2)},
+                         "bottom": 1.15 / height, "wspace": 0.14, "width_ratios": (3, 2)},
         )  # fmt: skip
         for place, each in enumerate(rows(table)):
             _line(left, right, place, each)
@@ -115,6 +117,7 @@ def _frame(left: Axes, right: Axes, table: pd.DataFrame) -> None:
     left.set_yticks(range(len(table)), words, size=10)
     left.set_ylim(len(table) - 0.5, -0.5)
     left.set_xlabel("leak in nats per token")
+    left.xaxis.set_major_locator(MaxNLocator(4))
     right.set_xlabel("earlier tokens rerouted, %")
     right.margins(x=0.25)
 

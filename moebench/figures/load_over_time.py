@@ -20,6 +20,7 @@ EDGES_IN = (0.45, 1.15)  # above and below the panels
 class LoadOverTime(Figure):
     """A panel for each router; darker where an expert is asked for more often."""
 
+    title = "When does the load even out?"
     columns = {
         "loads": (
             "router",

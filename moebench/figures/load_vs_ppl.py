@@ -19,6 +19,7 @@ PANELS = {
 class LoadVsPpl(ArmFigure):
     """Two panels with one perplexity axis; a line joins the capacity factors of a router."""
 
+    title = "Does an even load go with a good model?"
     columns = {
         "summary": (
             "router",

@@ -27,12 +27,18 @@ LABELS = {
     "chosen": "MoE, loop over chosen experts",
     "naive": "MoE, loop over all experts",
 }
+SHORT = {"chosen": "loop, chosen", "naive": "loop, all"}  # of kernels, beside others
 PARAMETERS = {1e12: " T", 1e9: " G", 1e6: " M", 1e3: " k"}
 
 
 def name_of(network: str, kernel: str) -> str:
     """What tells a network apart: a mixture's kernel, or which dense network it is."""
     return kernel if network == "moe" else network
+
+
+def short(kernel: str) -> str:
+    """Name of a kernel where there is little room."""
+    return SHORT.get(kernel, kernel.replace("_", " "))
 
 
 def named(table: pd.DataFrame) -> pd.DataFrame:

@@ -21,6 +21,7 @@ SMOOTHED = "train_loss_nats"
 class Overlay(ArmFigure):
     """A column per capacity factor, a row per quantity, a line and a band per router."""
 
+    title = "How do the models learn?"
     columns = {
         "curves": ("router", "capacity_factor", "seed", "step", "quantity", "value"),
         "summary": ("router", "capacity_factor", "causality", "val_ppl_causal"),

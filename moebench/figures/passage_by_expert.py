@@ -18,6 +18,7 @@ ACROSS = 48  # tokens of a line
 class PassageByExpert(Figure):
     """A block for each router: the tokens, their colours, and the experts' numbers."""
 
+    title = "Which expert does each token ask for first?"
     columns = {
         "passage": (
             "router",

@@ -23,6 +23,7 @@ LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (4, 1.2, 1, 1.2))
 class PerftCurves(Figure):
     """A column per variant, a row per quantity; within a column a line and a band an arm."""
 
+    title = "How do the adapters learn?"
     columns = {
         "curves": ("arm", "variant", "seed", "step", "quantity", "value"),
         "summary": (
@@ -48,7 +49,7 @@ class PerftCurves(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 9.0))
         grid = canvas.subplots(
             len(PANELS), len(variants), sharex=True, sharey="row", squeeze=False,
-            gridspec_kw={"left": 0.095, "right": 0.99, "top": 0.965, "bottom": 0.245,
+            gridspec_kw={"left": 0.105, "right": 0.99, "top": 0.965, "bottom": 0.245,
                          "hspace": 0.08, "wspace": 0.07},
         )  # fmt: skip
         for axes_V, (quantity, title) in zip(grid, PANELS.items(), strict=True):
@@ -139,5 +140,6 @@ def _note(curves: pd.DataFrame) -> list[str]:
     if width > 1:
         notes.append(f"Training loss: running mean over {width} steps.")
     notes.append(f"Its first {FIRST_SHOWN:.0%} of the steps may lie above the panel.")
+    notes.append(adapters.NAMES_NOTE)
     notes.append("Level line: the base without an adapter.")
     return notes

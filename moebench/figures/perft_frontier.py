@@ -24,6 +24,7 @@ PANELS = {
 class PerftFrontier(Figure):
     """Two panels with one axis of parameters; a marker an adapter."""
 
+    title = "Which adapter is worth its parameters?"
     columns = {
         "summary": (
             "arm",
@@ -58,22 +59,23 @@ class PerftFrontier(Figure):
     def draw(self, tables: Tables) -> Canvas:
         """Draw both scores, up is better, against activated trainable parameters."""
         arms = measured(tables["summary"])
-        canvas = Canvas(figsize=(style.WIDTH_IN, 9.4))
+        canvas = Canvas(figsize=(style.WIDTH_IN, 9.6))
         panels = canvas.subplots(
             2, 1, sharex=True,
-            gridspec_kw={"left": 0.115, "right": 0.985, "top": 0.985, "bottom": 0.2,
+            gridspec_kw={"left": 0.115, "right": 0.985, "top": 0.985, "bottom": 0.22,
                          "hspace": 0.06},
         )  # fmt: skip
+        steps = {}
         for axes, (name, title) in zip(panels, PANELS.items(), strict=True):
-            _panel(axes, arms, name)
+            steps[name] = _panel(axes, arms, name)
             axes.set_ylabel(f"{title}\n(up is better)")
         panels[-1].set_xlabel("activated trainable parameters per token  (← cheaper)")
         for axes, name in zip(panels, PANELS, strict=True):
-            place(axes, [_label(each, name) for each in rows(arms)])
+            place(axes, [_label(each, name) for each in rows(arms)], lines=[steps[name]])
         canvas.legend(
             handles=_handles(arms),
             loc="upper center",
-            bbox_to_anchor=(0.5, 0.15),
+            bbox_to_anchor=(0.5, 0.172),
             ncols=4,
             columnspacing=1.2,
             handletextpad=0.5,
@@ -147,7 +149,8 @@ def _equal(a: Any, b: Any) -> bool:
     return bool(pd.isna(a) and pd.isna(b)) or bool(a == b)
 
 
-def _panel(axes: Axes, arms: pd.DataFrame, name: str) -> None:
+def _panel(axes: Axes, arms: pd.DataFrame, name: str) -> list[tuple[float, float]]:
+    """Draw one score; the frontier is returned, for names to stay clear of."""
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(adapters.parameters)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -174,9 +177,9 @@ def _panel(axes: Axes, arms: pd.DataFrame, name: str) -> None:
     axes.autoscale_view()
     on_it = arms[arms[f"on_frontier_{name}"]]
     axes.set_xlim(axes.get_xlim())
-    adapters.staircase(axes, on_it[SIZE].tolist(), on_it[name].tolist())
     for right, wrong in twins(arms):
         _arrow(axes, right, wrong, name)
+    return adapters.staircase(axes, on_it[SIZE].tolist(), on_it[name].tolist())
 
 
 def _arrow(axes: Axes, right: Any, wrong: Any, name: str) -> None:
@@ -214,7 +217,9 @@ def _handles(arms: pd.DataFrame) -> list[Line2D]:
 
 def _note(arms: pd.DataFrame) -> list[str]:
     seeds = int(arms["num_seeds"].min())
-    notes = [adapters.SIZE_NOTE]
+    notes = [adapters.NAMES_NOTE, adapters.SIZE_NOTE]
+    if any(unsure(arms, name) for name in PANELS):
+        notes.append("p: how surely an arm is on the frontier, where the seeds leave it open.")
     if seeds > 1:
         notes.append(f"Upright lines: 95 % intervals of the mean over {seeds} seeds.")
     else:

@@ -24,6 +24,7 @@ VERDICTS = {True: "holds", False: "fails"}
 class PerftPublished(Figure):
     """Two panels with one axis of 1 / perplexity; below them the statements that were tried."""
 
+    title = "Do the published statements on adapters hold?"
     columns = {
         "published": (
             "variant",

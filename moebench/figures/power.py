@@ -9,6 +9,7 @@ from moebench.figures.base import Figure, Tables
 class Power(Figure):
     """Panels of this machine, or an empty frame that says why; then those measured elsewhere."""
 
+    title = "How much power does a network draw, at which size?"
     columns = {
         "cells": (
             "network",
@@ -29,7 +30,7 @@ class Power(Figure):
     def draw(self, tables: Tables) -> Canvas:
         """Draw the panels."""
         panels = against_size.panels_of(tables, "power_w")
-        return against_size.draw(panels, "power_w", "watts, averaged over a window")
+        return against_size.draw(panels, "power_w", "watts, mean of a window")
 
     def caption(self, tables: Tables) -> str:
         """Say what is drawn, and who draws most; or why nobody knows."""

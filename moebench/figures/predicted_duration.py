@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from moebench.figures import agreement, layouts
+from moebench.figures import agreement, layouts, ticks
 from moebench.figures.base import Figure, Tables
 from moebench.figures.notes import join
 
@@ -12,6 +12,7 @@ from moebench.figures.notes import join
 class PredictedDuration(Figure):
     """One marker per cell: hollow where it judged the fit, filled where it was fitted."""
 
+    title = "Does the model of parallel layouts tell their durations?"
     columns = {
         "parallel": (
             "layout",
@@ -26,7 +27,9 @@ class PredictedDuration(Figure):
         """Draw predicted against measured durations, a panel per direction."""
         notes = _note(tables["parallel"])
         cells = _known(tables["parallel"])
-        return agreement.panels(cells, "measured duration in s", "predicted duration in s", notes)
+        return agreement.panels(
+            cells, ("measured duration", "predicted duration"), ticks.seconds, notes
+        )
 
     def caption(self, tables: Tables) -> str:
         """Give the error on cells that were held out, and name the worst layout."""
@@ -61,6 +64,11 @@ def _note(table: pd.DataFrame) -> list[str]:
         "Hollow: held out, so it judges the model; filled: fitted.",
         f"Line: equal; band: within {agreement.WITHIN:.0%}.",
     ]
+    known = table.groupby("direction")["predicted_duration_s"].count()
+    for direction in known.index[known == 0]:
+        words = layouts.DIRECTIONS[direction]
+        notes.append(f"Nothing is predicted of {words}: no cell of it was held out to judge that.")
+    table = table[table["direction"].map(known) > 0]
     absent = layouts.order(table.loc[table["predicted_duration_s"].isna(), "layout"])
     if absent:
         names = join([layouts.label(name) for name in absent])

@@ -3,11 +3,12 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import ScalarFormatter
 
-from moebench.figures import layouts, style
+from moebench.figures import layouts, style, ticks
 from moebench.figures.base import Figure, Tables
 from moebench.figures.notes import write_below
-from moebench.figures.sweeps import seconds
+from moebench.figures.ticks import seconds
 
 SCALING = {"fixed": "the same work", "per_rank": "the same work per rank"}
 NOTHING = (
@@ -18,6 +19,7 @@ NOTHING = (
 class RankForecast(Figure):
     """A line per layout; a column per link, a row per kind of scaling."""
 
+    title = "What would more ranks and other links do? A prediction"
     columns = {
         "predictions": (
             "link",
@@ -46,17 +48,19 @@ class RankForecast(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 7.4))
         grid = canvas.subplots(
             len(scalings), len(links), sharex=True, sharey="row", squeeze=False,
-            gridspec_kw={"left": 0.115, "right": 0.985, "top": 0.945, "bottom": 0.265,
+            gridspec_kw={"left": 0.135, "right": 0.985, "top": 0.945, "bottom": 0.265,
                          "hspace": 0.1, "wspace": 0.06},
         )  # fmt: skip
         for axes_L, scaling in zip(grid, scalings, strict=True):
             for axes, link in zip(axes_L, links, strict=True):
                 _lines(axes, table[(table["link"] == link) & (table["scaling"] == scaling)])
-            axes_L[0].set_ylabel(f"predicted duration in s\n{SCALING[scaling]}")
+            axes_L[0].set_ylabel(f"predicted duration\n{SCALING[scaling]}")
+            ticks.log(axes_L[0].yaxis, seconds)
         for axes, link in zip(grid[0], links, strict=True):
             axes.set_title(link.replace("_", " "))
         for axes in grid[-1]:
             axes.set_xlabel("ranks")
+            axes.xaxis.set_major_formatter(ScalarFormatter())
         canvas.legend(
             handles=layouts.handles(table["layout"]), loc="upper center",
             bbox_to_anchor=(0.53, 0.195), ncols=3,

@@ -24,6 +24,7 @@ NOTHING = "Nothing to compare: fewer than two conditions rank two routers."
 class RankStability(Figure):
     """Above, a line per router from condition to condition; below, a line per pair of them."""
 
+    title = "Do the routers keep their order?"
     columns = {
         "ranks": ("condition", "router", "causality", "rank", "rank_low", "rank_high", "p_best"),
         "rank_stability": (

@@ -31,6 +31,7 @@ class Chosen:
 class RegimeMap(Figure):
     """A rectangle per measured size, coloured by who is fastest; a column per number of ranks."""
 
+    title = "Which layout is fastest at which batch and width?"
     columns = {
         "regimes": (
             "communicator",
@@ -126,6 +127,7 @@ def _where(table: pd.DataFrame, wanted: dict[str, Any]) -> pd.DataFrame:
 
 def _map(axes: Axes, here: pd.DataFrame, every: pd.DataFrame) -> None:
     """Rectangles that meet halfway between neighbours, on log axes."""
+    num_maps = every["world_size"].nunique()
     xs, ys = (sorted(every[name].unique()) for name in ("batch_size", "feature_dim"))
     x_edges, y_edges = _edges(xs), _edges(ys)
     for each in rows(here):
@@ -160,7 +162,7 @@ def _map(axes: Axes, here: pd.DataFrame, every: pd.DataFrame) -> None:
         axis.set_major_locator(FixedLocator(values))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.tick_params(axis="x", labelrotation=45 if len(xs) > 5 else 0, labelsize=9)
+    axes.tick_params(axis="x", labelrotation=45 if len(xs) * num_maps > 8 else 0, labelsize=9)
     axes.grid(visible=False)
 
 
@@ -202,7 +204,8 @@ def _title(sizes: pd.DataFrame, world_size: int) -> str:
 
 
 def _legend(chosen: Chosen) -> list[Patch | Line2D]:
-    names = [*chosen.sizes["fastest_layout"], *chosen.borders["predicted_fastest_layout"]]
+    rivals = [each.split()[0] for each in chosen.sizes["tied_with"].dropna() if " " not in each]
+    names = [*chosen.sizes["fastest_layout"], *rivals, *chosen.borders["predicted_fastest_layout"]]
     handles: list[Patch | Line2D] = [*layouts.patches(names)]
     if chosen.sizes["is_tie"].any():
         handles.append(Patch(facecolor="#bbbbbb", edgecolor="white", hatch=HATCH, label="tie"))

@@ -19,6 +19,7 @@ SMALLEST_MARKER, LARGEST_MARKER = 5.0, 11.0
 class Roofline(Figure):
     """One panel per number type; larger markers are larger networks."""
 
+    title = "What limits each network?"
     columns = {
         "cells": (
             "network",

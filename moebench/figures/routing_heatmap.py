@@ -17,6 +17,7 @@ ACROSS = 64
 class RoutingHeatmap(Figure):
     """A panel for each router; darker where the weight is larger, a cross where it was dropped."""
 
+    title = "How much does each token want each expert?"
     columns = {
         "passage": (
             "router",
@@ -41,7 +42,7 @@ class RoutingHeatmap(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, height))
         panels = canvas.subplots(
             len(routers), 1, squeeze=False, sharex=True,
-            gridspec_kw={"left": 0.06, "right": 0.93, "top": 1 - 0.3 / height,
+            gridspec_kw={"left": 0.06, "right": 0.91, "top": 1 - 0.3 / height,
                          "bottom": 0.85 / height, "hspace": 0.28},
         )[:, 0]  # fmt: skip
         for axes, router in zip(panels, routers, strict=True):
@@ -51,7 +52,7 @@ class RoutingHeatmap(Figure):
         texts = table.drop_duplicates("position").sort_values("position")
         panels[-1].set_xticks(texts["position"], [glyph(text)[:3] for text in texts["text"]])
         panels[-1].tick_params(axis="x", labelsize=8.5, length=0)
-        canvas.colorbar(image, cax=canvas.add_axes((0.945, 0.3, 0.013, 0.4)), label="weight")
+        canvas.colorbar(image, cax=canvas.add_axes((0.922, 0.3, 0.013, 0.4)), label="weight")
         write_below(canvas, _note(tables["passage"]))
         return canvas
 

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from moebench.figures import layouts, style
+from moebench.figures import layouts, style, ticks
 from moebench.figures.base import Figure, Tables
 from moebench.figures.notes import write_below
 
@@ -33,6 +33,8 @@ HELD = {
     "feature_dim": "width {}",
 }
 MOST_PANELS = 3  # side by side
+Group = tuple[str, pd.DataFrame]  # title and cells
+MANY_TICKS = 5
 LOG_FROM = 8.0  # largest over smallest value from which on an axis is logarithmic
 
 
@@ -48,7 +50,7 @@ class SweepFigure(Figure):
     """A quantity against an axis: a column per panel, a row per direction."""
 
     axis: ClassVar[str]
-    ylabel: ClassVar[str] = "duration in s"
+    ylabel: ClassVar[str] = "duration of a call"
     smaller_is_better: ClassVar[bool] = True
 
     def values(self, cells: pd.DataFrame) -> pd.DataFrame:
@@ -59,7 +61,11 @@ class SweepFigure(Figure):
 
     def text(self, value: float) -> str:
         """A value for a reader."""
-        return seconds(value)
+        return ticks.seconds(value)
+
+    def tick(self, value: float) -> str:
+        """A value at a tick."""
+        return ticks.seconds(value)
 
     def draw(self, tables: Tables) -> Canvas:
         """Draw lines through the values, with intervals where there are any."""
@@ -69,7 +75,7 @@ class SweepFigure(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, height))
         grid = canvas.subplots(
             len(directions), len(chosen), sharex="col", sharey="row", squeeze=False,
-            gridspec_kw={"left": 0.115, "right": 0.985, "top": 1 - 0.4 / height,
+            gridspec_kw={"left": 0.13, "right": 0.985, "top": 1 - 0.4 / height,
                          "bottom": 1.9 / height,
                          "hspace": 0.12, "wspace": 0.06},
         )  # fmt: skip
@@ -82,6 +88,9 @@ class SweepFigure(Figure):
             axes.set_title(panel.title, fontsize=9.5)
         for axes in grid[-1]:
             axes.set_xlabel(AXES[self.axis])
+        for axes in grid[:, 0]:
+            if axes.get_yscale() == "log":
+                ticks.log(axes.yaxis, self.tick)
         drawn = [name for panel in chosen for name in panel.cells["layout"]]
         canvas.legend(
             handles=layouts.handles(drawn), loc="upper center",
@@ -125,9 +134,7 @@ class SweepFigure(Figure):
         if drawn[["low", "high"]].isna().any(axis=None):
             notes.append("Where a bar is missing, there were too few blocks.")
         if num_left_out:
-            notes.append(
-                f"{num_left_out} more combinations of what is held fixed are in the table."
-            )
+            notes.append(f"Panels that did not fit: {num_left_out}; their cells are in the table.")
         return notes
 
 
@@ -149,14 +156,18 @@ class ThroughputFigure(SweepFigure):
         """A rate for a reader."""
         return f"{value:,.0f} samples/s"
 
+    def tick(self, value: float) -> str:
+        """A rate at a tick, where the axis names the unit."""
+        return ticks.number(value)
+
 
 def panels(cells: pd.DataFrame, axis: str) -> tuple[list[Panel], int]:
     """Panels in which the axis takes more than one value, and how many did not fit.
 
     A table in which the axis does not move gives the panels of single points that it has.
     """
-    groups = _groups(cells, axis)
-    moving = [group for group in groups if group[1][axis].nunique() > 1] or groups
+    groups = list(_united(_groups(cells, axis), axis))
+    moving = list(_lines_only(groups, axis)) or groups
     ranked = sorted(moving, key=lambda group: _worth(group[1], axis), reverse=True)
     chosen = [Panel(title, group) for title, group in ranked[:MOST_PANELS]]
     return chosen, len(ranked) - len(chosen)
@@ -167,7 +178,7 @@ def _worth(cells: pd.DataFrame, axis: str) -> tuple[int, int, int]:
     return cells[axis].nunique(), len(cells), cells["world_size"].max()
 
 
-def _groups(cells: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFrame]]:
+def _groups(cells: pd.DataFrame, axis: str) -> list[Group]:
     """Cells by sweep and by what is held fixed, with titles; experts may follow the ranks."""
     groups = []
     for _, sweep in cells.groupby("sweep", sort=True):
@@ -177,6 +188,29 @@ def _groups(cells: pd.DataFrame, axis: str) -> list[tuple[str, pd.DataFrame]]:
         for key, group in sweep.groupby(held, sort=True):
             groups.append((_title(dict(zip(held, key, strict=True)), follows), group))
     return groups
+
+
+def _lines_only(groups: list[Group], axis: str) -> Iterator[Group]:
+    """Groups in which the axis moves, without the single points that come from other sweeps."""
+    for title, group in groups:
+        along = group.groupby(["layout", "direction"])[axis].transform("nunique")
+        if (along > 1).any():
+            yield title, group[along > 1]
+
+
+def _united(groups: list[Group], axis: str) -> Iterator[Group]:
+    """One group for each title: sweeps share cells, which are measured once and told in each.
+
+    Sweeps with unlike values for one cell differ in what no title says; each keeps its own group.
+    """
+    for title in dict.fromkeys(title for title, _ in groups):
+        mine = [group for other, group in groups if other == title]
+        cell = ["layout", "direction", axis]
+        together = pd.concat(mine).drop_duplicates([*cell, "value"])
+        if together.duplicated(cell).any():
+            yield from ((f"{title}\n{group['sweep'].iloc[0]}", group) for group in mine)
+        else:
+            yield title, together
 
 
 def _title(values: dict[str, Any], follows: bool) -> str:
@@ -208,18 +242,9 @@ def _scale(axes: Axes, which: str, values: "pd.Series[float]") -> None:
     if which == "x":
         own.set_major_locator(_ticks(sorted(known.unique())))
         own.set_minor_locator(NullLocator())
+        own.set_tick_params(labelsize=11 if known.nunique() <= MANY_TICKS else 9)
         own.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    elif axes.get_yscale() == "log":
-        own.set_minor_formatter(NullFormatter())
 
 
 def _ticks(values: list[float]) -> FixedLocator:
     return FixedLocator(values if len(values) <= 8 else values[:: int(np.ceil(len(values) / 8))])
-
-
-def seconds(value: float) -> str:
-    """A duration for a reader."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value / 1e-6:.3g} µs"

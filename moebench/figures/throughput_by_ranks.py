@@ -6,6 +6,7 @@ from moebench.figures.sweeps import ThroughputFigure
 class ThroughputByRanks(ThroughputFigure):
     """Do more ranks help, and from how many do they hurt?"""
 
+    title = "How many samples per second on how many ranks?"
     axis = "world_size"
     columns = {
         "parallel": (

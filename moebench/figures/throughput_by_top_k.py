@@ -6,6 +6,7 @@ from moebench.figures.sweeps import ThroughputFigure
 class ThroughputByTopK(ThroughputFigure):
     """Does more work per sample change who is fastest?"""
 
+    title = "How many samples per second with how many experts per sample?"
     axis = "top_k"
     columns = {
         "parallel": (

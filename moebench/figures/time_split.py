@@ -10,7 +10,8 @@ from matplotlib.patches import Patch
 from moebench.figures import layouts, style
 from moebench.figures.base import Figure, Tables, rows
 from moebench.figures.notes import write_below
-from moebench.figures.sweeps import HELD, seconds
+from moebench.figures.sweeps import HELD
+from moebench.figures.ticks import seconds
 
 # Light and dark alternate, and hatches mark what is sent, so that a grey print keeps them apart.
 PARTS: dict[str, tuple[str, str, str]] = {  # column: name, colour, hatch
@@ -32,6 +33,7 @@ SHAPE = ("world_size", "num_experts", "batch_size", "top_k", "feature_dim")
 class TimeSplit(Figure):
     """A bar per layout, split into shares of its time; a column per size, a row per direction."""
 
+    title = "Where does the time of a call go?"
     columns = {
         "parallel": (
             "sweep",
@@ -73,8 +75,11 @@ class TimeSplit(Figure):
         )  # fmt: skip
         for axes_S, direction in zip(grid, directions, strict=False):
             for axes, (title, mine) in zip(axes_S, chosen, strict=False):
-                _bars(axes, mine[mine["direction"] == direction], names)
                 axes.set_title(f"{title}\n{layouts.DIRECTIONS[direction]}", fontsize=9.5)
+                here = mine[mine["direction"] == direction]
+                if here.empty:
+                    axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center")
+                _bars(axes, here, names)
         for axes in grid[-1]:
             axes.set_xlabel("share of the time of a call")
         canvas.legend(

@@ -20,6 +20,7 @@ _SCALE = TwoSlopeNorm(0, -3, 3)  # in doublings
 class TokenClasses(Figure):
     """A column for each router; colour tells how far a class is over its share of the text."""
 
+    title = "Which classes of characters go to which expert?"
     columns = {
         "shares": (
             "router",
@@ -44,7 +45,7 @@ class TokenClasses(Figure):
         canvas = Canvas(figsize=(style.WIDTH_IN, 6.3))
         grid = canvas.subplots(
             2, len(routers), sharex=True, sharey=True, squeeze=False,
-            gridspec_kw={"left": 0.15, "right": 0.985, "top": 0.945, "bottom": 0.245,
+            gridspec_kw={"left": 0.15, "right": 0.985, "top": 0.945, "bottom": 0.28,
                          "hspace": 0.08, "wspace": 0.07},
         )  # fmt: skip
         for row, state in enumerate(STATES):
@@ -57,10 +58,11 @@ class TokenClasses(Figure):
             grid[0, column].set_title(style.label(router), size=10.5)
             grid[-1, column].set_xlabel("expert")
         bar = canvas.colorbar(
-            image, cax=canvas.add_axes((0.3, 0.125, 0.4, 0.022)), orientation="horizontal",
+            image, cax=canvas.add_axes((0.3, 0.165, 0.4, 0.022)), orientation="horizontal",
             ticks=[-3, -2, -1, 0, 1, 2, 3],
         )  # fmt: skip
         bar.ax.set_xticklabels(["1/8", "1/4", "1/2", "as in the text", "2", "4", "8"], size=9.5)
+        bar.set_label("share among what the expert is given, over share of the text", size=10)
         write_below(canvas, _note(tables["shares"]))
         return canvas
 

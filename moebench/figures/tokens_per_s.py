@@ -20,6 +20,7 @@ PREFERRED = "position"
 class TokensPerS(Figure):
     """A column for each routing; above without experts, below with them; dropless at the right."""
 
+    title = "What does each capacity cost?"
     columns = {
         "capacity": (
             "routing",

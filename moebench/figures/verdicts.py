@@ -37,6 +37,7 @@ SIGNS = {
 class Verdicts(Figure):
     """A strip per source; a column is a claim, so that what changes stands one above the other."""
 
+    title = "Which claims do the data bear out?"
     columns = {"claims": ("id", "source", "data", "verdict")}
     keys = {"claims": ("id", "data")}
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from moebench.figures import style
+from moebench.figures import style, ticks
 from moebench.figures.base import Figure, Tables
 from moebench.figures.notes import join, write_below
 from moebench.figures.repairs import SHORT
@@ -23,6 +23,7 @@ PANELS = (
 class Waterfall(Figure):
     """A line per router through the stages, in three panels one below the other."""
 
+    title = "Which repair of the published recipe moves what?"
     columns = {
         "waterfall": (
             "stage",
@@ -129,6 +130,7 @@ def _draw(axes: Axes, table: pd.DataFrame, quantity: str) -> None:
         axes.set_ylim(len(routers) + 0.5, 0.5)
     if quantity == "tokens_per_s":
         axes.set_yscale("log")
+        ticks.log(axes.yaxis, ticks.number)
 
 
 def _handles(table: pd.DataFrame) -> list[Line2D]:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pandas as pd
 
-from moebench.analysis.claims.outcome import REFUTED, SUPPORTED, VERDICTS
+from moebench.analysis.claims.outcome import NOT_TESTABLE, REFUTED, SUPPORTED, VERDICTS
 from moebench.analysis.claims.schemas import HERE, PUBLISHED
+from moebench.figures import layouts
 from moebench.report import rst
 
 Line = dict[Any, Any]  # one row of the table
@@ -16,7 +17,7 @@ def summary(claims: pd.DataFrame) -> list[str]:
     """How many claims are borne out, and which turn round, from table ``claims``."""
     return [
         rst.heading("Which claims are borne out?", 1),
-        rst.bullets([*_counts(claims), *_turned(claims)]),
+        rst.bullets([*_counts(claims), *_designs(claims), *_turned(claims)]),
         rst.heading("Verdicts by source", 2),
         rst.table(*_by_source(claims)),
     ]
@@ -40,6 +41,21 @@ def _counts(claims: pd.DataFrame) -> list[str]:
         told = ", ".join(f"{found[each]} {each}" for each in VERDICTS if each in found)
         sentences.append(f"Of {found.sum()} claims on {name}: {told}.")
     return sentences
+
+
+def _designs(claims: pd.DataFrame) -> list[str]:
+    """Which layouts the claims of reports on ranks are put to here: those that they describe."""
+    here = claims[(claims["data"] == HERE) & (claims["verdict"] != NOT_TESTABLE)]
+    text = " ".join(here[["where", "predicate"]].fillna("").to_numpy().ravel())
+    found = [name for name in layouts.LABELS if f"'{name}'" in text]
+    if not found:
+        return []
+    designs = "; ".join(map(layouts.label, found))
+    return [
+        "“One process”, “sharded matrices” and “spread experts” are in a claim the designs that "
+        f"its report timed: {designs}. A better design of each kind may do otherwise: the page on "
+        "layouts compares all."
+    ]
 
 
 def _turned(claims: pd.DataFrame) -> list[str]:

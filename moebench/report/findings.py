@@ -77,10 +77,8 @@ def asked(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str]:
     factors = [str(float(factor)) for factor in sorted(routed["capacity_factor"].unique())]
     sentences = []
     if names:
-        sentences.append(
-            f"Which router is worth its cost? Compared: {join(names)}, at capacity factor "
-            f"{join(factors)}."
-        )
+        question = "Which router is worth its cost? " if len(names) > 1 else ""
+        sentences.append(f"{question}Compared: {join(names)}, at capacity factor {join(factors)}.")
     if routed["gate"].nunique() > 1:
         sentences.append(f"Gates: {join(sorted(routed['gate'].unique()))}.")
     if len(dense):
@@ -185,6 +183,12 @@ def against_bigram(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str
     return [
         f"A bigram model has perplexity {bigram:.3f} on the same held-out text; {len(below)} of "
         f"{len(summary)} arms are below."
+        + (
+            ""
+            if len(below)
+            else " They have not learnt more than pairs of tokens: do not compare "
+            "routers by this experiment."
+        )
     ]
 
 

@@ -33,11 +33,12 @@ def _winners(ranks: str, direction: str, sizes: pd.DataFrame) -> str:
     ]
     ties = sizes[sizes["is_tie"]]
     if len(ties):
-        won.append(f"a tie at {len(ties)}")
+        won.append(f"a tie at {len(ties)} ({_extent(ties)})")
     crowded = ", which share cores" if sizes["oversubscribed"].all() else ""
     return (
         f"At {ranks} {'rank' if ranks == '1' else 'ranks'}{crowded}, "
-        f"{layouts.DIRECTIONS[direction]}, the fastest of {len(sizes)} measured sizes: "
+        f"{layouts.DIRECTIONS[direction]}, the fastest of {len(sizes)} measured "
+        f"{'size' if len(sizes) == 1 else 'sizes'}: "
         f"{'; '.join(won)}."
     )
 

@@ -10,7 +10,7 @@ from moebench.analysis.parallel.model import held_out_error
 from moebench.analysis.parallel.schemas import CELL
 from moebench.figures import layouts
 from moebench.figures.notes import join
-from moebench.figures.sweeps import seconds
+from moebench.figures.ticks import seconds
 from moebench.report import rst
 from moebench.report.layout_advice import advice
 
@@ -42,7 +42,7 @@ def page(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         rst.heading("Which layout to take", 2),
         rst.bullets(found),
         rst.heading("How far to trust the numbers", 2),
-        rst.bullets([*repeatability(parallel), *model_error(parallel)]),
+        rst.bullets([*repeatability(parallel), *model_error(parallel), *unjudged(tables["model"])]),
         model_table(tables["model"]),
         rst.heading("What a collective costs here", 2),
         links_table(tables["links"]),
@@ -57,7 +57,7 @@ def asked(parallel: pd.DataFrame) -> list[str]:
     names = [layouts.label(name) for name in layouts.order(parallel["layout"])]
     crowded = sorted(parallel.loc[parallel["oversubscribed"], "world_size"].unique())
     sentences = [
-        f"Compared: {join(names)}.",
+        f"Compared: {'; '.join(names)}.",
         f"{len(parallel)} cells on {join(_texts(parallel['num_cores']))} cores, "
         f"{join(_texts(parallel['threads']))} thread per rank, ranks talking through "
         f"{join(_texts(parallel['backend']))}; batch {rst.span(parallel['batch_size'])}, width "
@@ -103,23 +103,45 @@ def model_error(parallel: pd.DataFrame) -> list[str]:
         f"The model's median relative error on {held_out} held-out cells is {error:.0%}; the "
         f"target of {TARGET_ERROR:.0%} is {verdict}."
     ]
-    absent = layouts.order(parallel.loc[parallel["predicted_duration_s"].isna(), "layout"])
+    known = parallel.groupby("layout")["predicted_duration_s"].count()
+    absent = layouts.order(known.index[known == 0])
     if absent:
-        names = join([layouts.label(name) for name in absent])
-        sentences.append(f"Some cells have no prediction: {names}.")
+        names = "; ".join(layouts.label(name) for name in absent)
+        sentences.append(f"Nothing is predicted of these layouts: {names}.")
     return sentences
+
+
+def unjudged(model: pd.DataFrame) -> list[str]:
+    """Layouts and directions of which no cell was held out, so that nothing judges their costs."""
+    names = []
+    for direction, costs in model.groupby("direction", sort=True):
+        alone = costs.loc[costs["num_held_out_cells"] == 0, "layout"]
+        which = [layouts.label(name) for name in layouts.order(alone)]
+        if len(which) == len(costs):
+            which = ["all layouts"]
+        names += [f"{name} ({layouts.DIRECTIONS[str(direction)]})" for name in which]
+    if not names:
+        return []
+    return [
+        "Nothing is predicted, and no costs are shown, where no cell was held out to judge them: "
+        f"{'; '.join(names)}."
+    ]
 
 
 def model_table(model: pd.DataFrame) -> str:
     """Costs of each layout and direction, as rates where a reader expects one."""
     lines = []
-    for each in model.sort_values(["layout", "direction"]).to_dict("records"):
+    for each in (
+        model[model["num_held_out_cells"] > 0]
+        .sort_values(["layout", "direction"])
+        .to_dict("records")
+    ):
         line = [layouts.label(each["layout"]), layouts.DIRECTIONS[each["direction"]]]
         for column, scale, form in MODEL_COLUMNS.values():
             value = each[column] if each[column] or column not in SHOWN_IF_ANY else np.nan
             line.append(_shown(value, column in RATES, scale, form))
         lines.append(line)
-    return rst.table(["layout", "direction", *MODEL_COLUMNS], lines)
+    return rst.table(["layout", "direction", *MODEL_COLUMNS], lines) if lines else ""
 
 
 def _shown(value: float, is_rate: bool, scale: float, form: str) -> str:

@@ -1,4 +1,4 @@
-"""Explain every router, as Markdown: ``python -m moebench.routers``."""
+"""``python -m moebench.routers``: every router explained, as Markdown."""
 
 import inspect
 

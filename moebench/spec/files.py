@@ -31,7 +31,7 @@ def _mapping(path: Path) -> Mapping[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}; name a config file") from None
+        raise ValueError(f"{path}: {error.strerror}; name a file that is there") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         line = " ".join(str(error).split())
         raise ValueError(f"{path}: not a YAML file ({line}); correct it") from None

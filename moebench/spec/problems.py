@@ -10,6 +10,14 @@ from pydantic_core import ErrorDetails
 from moebench import registry
 
 Problem = tuple[str, str]  # path of the key, what is wrong with its value
+_KEYS = "must be keys with values, each with a colon, as in {key: value}"
+_WORDS = {  # by pydantic's type of an error, where its own words are those of a programmer
+    "dict_type": _KEYS,
+    "model_type": _KEYS,
+    "model_attributes_type": _KEYS,
+    "list_type": "must be a list, as in [1, 2]",
+    "string_pattern_mismatch": "must consist of letters, digits, '_' and '-'",  # the only pattern
+}
 
 
 class ConfigError(ValueError):
@@ -54,17 +62,24 @@ def problem(model: type[BaseModel], where: str, error: ErrorDetails) -> Problem:
     path = ".".join(filter(None, [where, *keys])) or "top level"
     value = error["input"]
     if error["type"] == "extra_forbidden":
-        key = str(error["loc"][-1])
-        known = _fields_at(model, error["loc"][:-1])
-        near = difflib.get_close_matches(key, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
-        return path, f"unknown key {key!r}{hint}"
+        return path, _unknown_key(model, error["loc"])
     if error["type"] == "missing":
         return path, "is missing"
     if error["type"] == "value_error":
         return path, str(error["ctx"]["error"])
     message = error["msg"][0].lower() + error["msg"][1:]
-    return path, f"{message}; got {value!r}"
+    return path, f"{_WORDS.get(error['type'], message)}; got {value!r}"
+
+
+def _unknown_key(model: type[BaseModel], path: tuple[int | str, ...]) -> str:
+    """Where the key that was meant stands: a level down, or beside this one under a like name."""
+    key, fields = str(path[-1]), _fields_at(model, path[:-1])
+    below = [f"{field}.{key}" for field in model.model_fields if key in _fields_at(model, (field,))]
+    if len(path) == 1 and below:
+        return f"unknown key {key!r}; did you mean {' or '.join(below)}?"
+    near = difflib.get_close_matches(key, fields, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(fields)}"
+    return f"unknown key {key!r}{hint}"
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

@@ -216,6 +216,25 @@ def test_ranks_that_share_cores_leave_the_answer_open_and_are_left_out_beside_ot
     assert "(ranks share cores)" in told(found)
 
 
+@pytest.mark.parametrize(
+    ("batch", "fastest", "tied", "status"),
+    [
+        (4096, "tensor", None, "open"),
+        (4096, "tensor", "single", "answered"),
+        (4096, "single", None, "answered"),
+        (8, "tensor", None, "answered"),
+    ],
+)
+def test_larger_work_that_another_layout_wins_even_on_shared_cores_leaves_the_answer_open(
+    batch, fastest, tied, status
+):
+    own, crowded = (2, 8, 32, False, "single", None), (4, batch, 32, True, fastest, tied)
+    found = advise(regimes(own, crowded), layout)
+    assert found["status"] == status
+    assert "up to 2 ranks, batch 8, width 32" in found["verdict"]
+    assert ("tensor parallel is the fastest at 4 ranks" in found["verdict"]) == (status == "open")
+
+
 def test_one_rank_says_nothing_of_layouts():
     found = advise(regimes((1, 8, 32, False, "single", None)), layout)
     assert found["status"] == "cannot say"

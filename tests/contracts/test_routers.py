@@ -114,7 +114,11 @@ def test_gate_gets_a_gradient_from_the_task_exactly_when_the_router_learns(name)
     x_BSD, token_id_BS = tokens(4, 16)
     layer(x_BSD, token_id_BS).y_BSD.square().mean().backward()  # the task alone, no auxiliary loss
     gradient = layer.gate.weight.grad
-    assert (gradient is not None and gradient.norm() > 0) == layer.router.learned
+    learns = bool(gradient is not None and gradient.norm() > 0)
+    told = "a" if learns else "no"
+    assert layer.router.learned == learns, (
+        f"the task loss sends {told} gradient to the gate; declare learned = {learns}, or mend it"
+    )
 
 
 @every_router
@@ -216,9 +220,11 @@ def test_declared_causality_holds_when_the_future_is_replaced(name, training, po
     ]
     own = layer.router.training_causality if training else None
     if declared < Causality.NON_CAUSAL:
-        assert routes[0] == routes[1]
+        assert routes[0] == routes[1], (
+            "later tokens change where earlier ones go; declare causality = Causality.NON_CAUSAL"
+        )
     elif (layer.router.causality if own is None else own) == Causality.NON_CAUSAL:
-        assert routes[0] != routes[1]
+        assert routes[0] != routes[1], "later tokens change nothing; declare a milder causality"
 
 
 @pytest.mark.parametrize("name", ["softk", "top1"])
@@ -253,7 +259,10 @@ def test_uncoupled_routing_ignores_other_sequences(name, policy):
     x_BSD, token_id_BS = tokens(2, 16)
     both = layer(x_BSD, token_id_BS).y_BSD[1:]
     alone = layer(x_BSD[1:], token_id_BS[1:]).y_BSD
-    torch.testing.assert_close(both, alone)
+    torch.testing.assert_close(
+        both, alone,
+        msg="other sequences change the output; declare causality = Causality.BATCH_COUPLED",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", fixed_k)

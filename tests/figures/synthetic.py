@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes._base import _AxesBase  # what secondary axes are, too
+from matplotlib.text import Text
 
 from moebench import registry, sidecar
 from moebench.figures import base
@@ -270,3 +272,22 @@ TOKENS = {
     "tokenizer": "char", "vocab_size": 97, "num_train_tokens": 3_000_000,
     "num_validation_tokens": 330_000, "bigram_val_ppl": 6.5,
 }  # fmt: skip
+
+
+def cut_off(canvas):
+    """Texts of a drawing that its edges cut off; labels of ticks beyond an axis are not drawn."""
+    canvas.draw_without_rendering()
+    ticks = {
+        id(label)
+        for axes in canvas.findobj(_AxesBase)
+        for axis in (axes.xaxis, axes.yaxis)
+        for label in axis.get_ticklabels(which="both")
+    }
+    page = canvas.bbox.padded(2)  # pixels that a letter may lean over
+    found = []
+    for each in canvas.findobj(Text):
+        box = each.get_window_extent()
+        is_drawn = each.get_visible() and each.get_text().strip() and id(each) not in ticks
+        if is_drawn and not (page.contains(box.x0, box.y0) and page.contains(box.x1, box.y1)):
+            found.append(each.get_text())
+    return found

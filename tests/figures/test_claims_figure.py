@@ -19,6 +19,7 @@ def line(key, data, verdict, **changed):
         "effect_high": 0.75 if tested else None, "smallest_effect": "5 %",
         "num_comparisons": 3 if tested else 0, "left_out": None, "tables": "unified",
         "later_tokens_verdict": None, "later_tokens_decided_by": None,
+        "where": None, "predicate": "a < b" if tested else None,
         "figure": "unified_frontier" if key == "A-01" else None, "note": None,
     } | changed  # fmt: skip
 
@@ -55,6 +56,14 @@ def test_every_verdict_is_a_square_of_its_claim_with_its_sign(ledger):
 def test_no_two_signs_look_alike_in_grey():
     assert len({sign.letter for sign in SIGNS.values()}) == len(SIGNS)
     assert len({sign.face for sign in SIGNS.values()}) == len(SIGNS)
+
+
+def test_the_designs_that_claims_on_ranks_speak_of_are_named(ledger):
+    assert "designs" not in "\n".join(claims.summary(ledger))
+    is_here = (ledger["id"] == "B-01") & (ledger["data"] == "here")
+    ledger.loc[is_here, "where"] = "layout in ('single_loop', 'expert_replicated')"
+    [sentence] = [each for each in claims.summary(ledger)[1].splitlines() if "designs" in each]
+    assert ": one process, a loop over samples; expert parallel, routing replicated." in sentence
 
 
 def test_the_caption_counts_and_names_what_turns_round(ledger):

@@ -30,6 +30,9 @@ def test_frontier_draws_every_cell_once_and_scores_with_the_future_in_view_besid
     beside = lines(canvas.axes[0], "parallel")
     assert set(beside) == {"parallel expert choice CF 1.0", "parallel expert choice CF 1.25"}
     assert all(is_hollow(line) for line in beside.values())
+    for name, line in beside.items():  # where both scores are equal, the hollow one is seen around
+        full = cells[name.replace("parallel", "cell")]
+        assert line.get_markersize() >= full.get_markersize() + 4
     summary = tables["summary"].set_index(["router", "capacity_factor"])
     for factor in (1.0, 1.25):
         [ppl] = beside[f"parallel expert choice CF {factor}"].get_ydata()

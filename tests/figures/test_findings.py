@@ -138,6 +138,22 @@ def test_open_memberships_of_the_frontier_carry_their_probability(text):
 def test_the_bigram_model_is_beaten_by_as_many_arms_as_the_table_says(text):
     below = (synthetic.summary()["val_ppl_causal"] < 6.5).sum()
     assert f"perplexity 6.500 on the same held-out text; {below} of 12 arms are below." in text
+    assert "do not compare" not in text
+
+
+def test_arms_that_no_more_than_a_bigram_learnt_are_not_to_be_compared():
+    [said] = findings.against_bigram(synthetic.summary(), {"bigram_val_ppl": 1.0})
+    assert "0 of 12 arms are below. They have not learnt more than pairs of tokens" in said
+    assert said.endswith("do not compare routers by this experiment.")
+
+
+def test_one_router_alone_is_not_asked_which_is_worth_its_cost():
+    tokens = {"num_train_tokens": 1, "num_validation_tokens": 1, "tokenizer": "char"}
+    tokens["vocab_size"] = 2
+    every = synthetic.summary()
+    one = every[every["router"] == "softk"]
+    assert findings.asked(every, tokens)[0].startswith("Which router is worth its cost? Compared:")
+    assert findings.asked(one, tokens)[0].startswith("Compared: softmax top-k, at capacity")
 
 
 def test_the_published_order_stands_beside_the_measured_one(text):

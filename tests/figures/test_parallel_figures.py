@@ -5,14 +5,16 @@ from itertools import combinations
 import matplotlib.colors as colours
 import pandas as pd
 import pytest
+import synthetic
 
 from moebench import registry
 from moebench.analysis.parallel.borders import borders
 from moebench.analysis.parallel.model import Model, fit_model, predict
 from moebench.analysis.parallel.regimes import regimes
 from moebench.analysis.parallel.scaling import predictions
-from moebench.figures import base, layouts, style, sweeps
+from moebench.figures import base, layouts, style, sweeps, ticks
 from moebench.figures.duration_by_batch import DurationByBatch
+from moebench.figures.layout_memory import LayoutMemory
 from moebench.figures.predicted_duration import PredictedDuration
 from moebench.figures.rank_forecast import RankForecast
 from moebench.figures.regime_map import RegimeMap
@@ -63,6 +65,7 @@ def test_every_figure_of_layouts_can_be_drawn_and_says_no_nan(tables, name):
     figure = registry.load(base.Figure, name)()
     canvas = base.render(figure, tables)
     assert canvas.get_figwidth() == pytest.approx(style.WIDTH_IN)
+    assert not synthetic.cut_off(canvas)
     assert "nan" not in figure.caption(tables)
 
 
@@ -130,7 +133,61 @@ def test_what_is_not_drawn_is_counted(tables):
     chosen, num_left_out = sweeps.panels(DurationByBatch().values(tables["parallel"]), "batch_size")
     assert len(chosen) == sweeps.MOST_PANELS
     assert num_left_out == 9 - sweeps.MOST_PANELS
-    assert f"{num_left_out} more combinations" in DurationByBatch().caption(tables)
+    assert f"Panels that did not fit: {num_left_out};" in DurationByBatch().caption(tables)
+
+
+@pytest.mark.slow
+def test_sweeps_that_share_cells_share_a_panel(tables):
+    cells = tables["parallel"]
+    once, _ = sweeps.panels(DurationByBatch().values(cells), "batch_size")
+    again = cells[cells["batch_size"] <= 64].assign(sweep="parallel_again")
+    both = DurationByBatch().values(pd.concat([cells, again]))
+    panels, _ = sweeps.panels(both, "batch_size")
+    assert len({panel.title for panel in panels}) == len(panels)
+    assert [panel.title for panel in panels] == [panel.title for panel in once]
+    assert len(panels[0].cells) == len(once[0].cells)
+
+
+@pytest.mark.slow
+def test_sweeps_that_differ_in_what_no_title_says_keep_panels_of_their_own(tables):
+    cells = tables["parallel"].query("world_size == 8")
+    other = cells.assign(sweep="wide_hidden", median_duration_s=2 * cells["median_duration_s"])
+    both = DurationByBatch().values(pd.concat([cells, other]))
+    titles = [panel.title for panel in sweeps.panels(both, "batch_size")[0]]
+    assert any(title.endswith("wide_hidden") for title in titles)
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.mark.slow
+def test_a_layout_that_was_measured_at_one_value_of_the_axis_is_not_drawn(tables):
+    cells = tables["parallel"]
+    is_alone = (cells["layout"] == "tensor") & (cells["batch_size"] > cells["batch_size"].min())
+    panels, _ = sweeps.panels(DurationByBatch().values(cells[~is_alone]), "batch_size")
+    assert all("tensor" not in set(panel.cells["layout"]) for panel in panels)
+
+
+@pytest.mark.slow
+def test_the_map_names_the_rival_of_a_tie_in_its_legend(tables):
+    sizes = tables["regimes"].assign(is_tie=True, tied_with="expert_tensor")
+    canvas = base.render(RegimeMap(), tables | {"regimes": sizes})
+    [legend] = canvas.legends
+    assert "E×T: expert and tensor parallel" in [text.get_text() for text in legend.get_texts()]
+
+
+@pytest.mark.slow
+def test_a_split_that_was_not_measured_is_said_to_be(tables):
+    cells = tables["parallel"]
+    most = (
+        cells["batch_size"] * cells["feature_dim"]
+        == (cells["batch_size"] * cells["feature_dim"]).max()
+    )
+    canvas = base.render(
+        TimeSplit(),
+        {"parallel": cells[~(most & (cells["direction"] == "forward_backward"))]},
+    )
+    words = {text.get_text() for axes in canvas.axes for text in axes.texts}
+    is_both = cells["direction"].nunique() == 2
+    assert ("not measured" in words) == is_both
 
 
 @pytest.mark.slow
@@ -182,9 +239,24 @@ def test_a_forecast_is_called_a_prediction_in_every_panel_and_in_words(tables):
 
 
 def test_durations_are_told_in_the_unit_that_fits():
-    assert [sweeps.seconds(value) for value in (2.0, 0.0042, 17.3e-6)] == [
-        "2 s", "4.2 ms", "17.3 µs",
+    assert [ticks.seconds(value) for value in (12_345.6, 2.0, 0.0042, 17.3e-6)] == [
+        "12,346 s", "2 s", "4.2 ms", "17.3 µs",
     ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_how_far_predicted_memory_holds_is_counted_in_all_and_in_large_cells():
+    MIB = 2**20
+    cells = (
+        truth.cells()
+        .iloc[:4]
+        .assign(
+            peak_memory_bytes=[MIB, 20 * MIB, 40 * MIB, 80 * MIB],
+            predicted_memory_bytes=[MIB // 9, 19 * MIB, 80 * MIB, 79 * MIB],
+        )
+    )
+    said = LayoutMemory().caption({"parallel": cells})
+    assert "within 25% in 2 of 4 cells; of those that need 10 MiB or more in 2 of 3." in said
 
 
 @pytest.mark.slow

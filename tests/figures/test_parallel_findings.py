@@ -51,6 +51,22 @@ def test_the_target_of_the_model_is_met_or_not_by_the_held_out_cells_alone(every
 
 
 @pytest.mark.slow
+def test_costs_that_nothing_judges_are_named_and_not_shown(everything):
+    model = everything["model"]
+    assert parallel.unjudged(model) == []
+    is_backward = model["direction"] == "forward_backward"
+    held_out = model["num_held_out_cells"].where(~is_backward, 0)
+    alone = model.assign(num_held_out_cells=held_out)
+    [sentence] = parallel.unjudged(alone)
+    assert sentence.endswith(": all layouts (forward and backward).")
+    assert "forward and backward" not in parallel.model_table(alone)
+    held_out = held_out.where(is_backward | (model["layout"] != "tensor"), 0)
+    [sentence] = parallel.unjudged(model.assign(num_held_out_cells=held_out))
+    assert ": tensor parallel (forward); all layouts (forward and backward)." in sentence
+    assert parallel.model_table(model.assign(num_held_out_cells=0)) == ""
+
+
+@pytest.mark.slow
 def test_advice_counts_winners_and_ties_of_the_table(everything):
     sizes = everything["regimes"].query("world_size == 8 and direction == 'forward'")
     clear = sizes[~sizes["is_tie"]]

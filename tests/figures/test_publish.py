@@ -53,6 +53,13 @@ def test_another_table_gives_another_digest(results, svg):
     assert json.loads(svg.with_suffix(".json").read_text())["inputs_sha256"] != before
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_no_text_of_a_figure_is_cut_off(tables, name):
+    figure = registry.load(base.Figure, name)()
+    assert not synthetic.cut_off(base.render(figure, tables))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_tables_of_a_figure_are_known_without_importing_it(name):
     literal = registry.constant("figures", name, "columns")

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests import test_columns
+
 pytestmark = pytest.mark.slow
 
 SUMMARY_COLUMNS = {
@@ -32,6 +34,13 @@ def rows(folder, experiment="unified"):
     for path in (folder / "results" / "runs" / experiment).rglob("rows.jsonl"):
         for line in path.read_text().splitlines():
             yield json.loads(line)
+
+
+def test_every_column_of_every_table_is_explained(smoke_run):
+    tables = sorted((smoke_run / "results" / "tables").glob("*.csv"))
+    assert len(tables) > 50
+    for table in tables:
+        assert not test_columns.unexplained(pd.read_csv(table, nrows=0).columns), table.name
 
 
 def test_summary_has_the_promised_columns_and_one_row_per_arm(smoke_run):

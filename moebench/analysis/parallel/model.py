@@ -40,7 +40,12 @@ class Model:
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> "Model":
-        """The model that a table of costs holds."""
+        """The model that a table of costs holds, as far as held-out cells have judged it.
+
+        Costs can be made to fit a few cells exactly and then predict anything: where no cell of a
+        layout and direction was held out, nobody can tell, so nothing is predicted.
+        """
+        table = table[table["num_held_out_cells"] > 0]
         values = table[list(TERMS)].to_numpy(float)
         keys = zip(table["layout"], table["direction"], strict=True)
         return cls(dict(zip(keys, values, strict=True)))

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from moebench.figures import networks
-from moebench.figures.sweeps import seconds
+from moebench.figures.ticks import seconds
 
 Status = Literal["answered", "open", "cannot say"]
 Tables = Mapping[str, pd.DataFrame]  # by the name of the file, without its ending

@@ -37,6 +37,7 @@ def answer(tables: Tables) -> Answer:
     ends = {_name(each): each for each in (min(judged, key=_work), max(judged, key=_work))}
     crowded = max((each for each in sizes if each["oversubscribed"]), key=_work, default=None)
     verdict, is_sure = _verdict(judged, ends, quote)
+    doubt = _doubt(own, crowded, quote)
     because = [_size(each, tables, quote) for each in ends.values()]
     if own and crowded is not None:
         because.append(_size(crowded, tables, quote))
@@ -44,8 +45,8 @@ def answer(tables: Tables) -> Answer:
         "layout",
         QUESTION,
         TERMS,
-        "answered" if is_sure and own else "open",
-        verdict,
+        "answered" if is_sure and own and not doubt else "open",
+        verdict + doubt,
         because,
         [*_own_cores(crowded, tables, quote), _LARGER],
         "parallel_regime_map",
@@ -94,12 +95,30 @@ def _verdict(judged: list[Line], ends: dict[str, Line], quote: Quotes) -> tuple[
         found = common.pop()
         said = "Neither: keep all experts in one process" if found == NEITHER else f"Take {found}"
         if any(winners(each) == {found} for each in judged):
-            return f"{said}. At every size measured here {where}, nothing is faster.", True
+            largest = max(judged, key=_work)
+            upto = quote.name(largest, _name(largest))
+            return (
+                f"{said}. At every size measured here {where}, up to {upto}, nothing is faster.",
+                True,
+            )
         return f"{said}, if any: at every size measured here {where} it ties with another.", False
     if common:
         return f"It does not matter here: {' and '.join(sorted(common))} tie at every size.", False
     told = [f"{' or '.join(sorted(winners(e)))} at {quote.name(e, n)}" for n, e in ends.items()]
     return f"It depends on the size, {where}: {'; '.join(told)}.", True
+
+
+def _doubt(own: list[Line], crowded: Line | None, quote: Quotes) -> str:
+    """Whether another family wins at larger work, of which ranks that share cores alone tell."""
+    if not own or crowded is None or _work(crowded)[0] <= max(_work(each)[0] for each in own):
+        return ""
+    won, common = winners(crowded), set.intersection(*map(winners, own))
+    if won & common:
+        return ""
+    return (
+        f" But larger work was measured with ranks that share cores alone, and even so "
+        f"{' or '.join(sorted(won))} is the fastest at {quote.name(crowded, _name(crowded))}."
+    )
 
 
 def _size(size: Line, tables: Tables, quote: Quotes) -> str:
@@ -130,7 +149,7 @@ def _own_cores(crowded: Line | None, tables: Tables, quote: Quotes) -> Iterator[
     """What a model expects of machines with a core and a link for each rank."""
     if crowded is None:
         return
-    yield "A machine with more cores or GPUs: ranks that share cores cannot gain from each other."
+    yield "A machine with more cores or GPUs: ranks that share cores say little of others."
     table = tables["parallel_predictions"]
     same = [table[name] == crowded[name] for name in ("world_size", "direction")]
     fixed = table[(table["scaling"] == "fixed") & same[0] & same[1]]

@@ -86,6 +86,17 @@ def test_a_layout_without_known_costs_has_no_prediction_and_no_line():
     assert not unknown.drop("of_tomorrow").any()
 
 
+def test_costs_that_no_held_out_cell_judges_predict_nothing():
+    table = fitted(truth.cells())
+    is_backward = table["direction"] == "forward_backward"
+    assert is_backward.any()
+    judged = Model.of(table.assign(num_held_out_cells=(~is_backward).astype(int)))
+    assert judged.costs
+    assert {direction for _, direction in judged.costs} == {"forward"}
+    time_s = judged.duration_s(with_split(truth.cells(), SHARE), truth.LINKS)
+    assert time_s[truth.cells()["direction"] == "forward_backward"].isna().all()
+
+
 def test_ranks_that_share_cores_compute_slower_and_one_alone_does_not():
     model = Model({("tensor", "forward"): np.array([1e-3, 0, 0, 0, 0])} | {
         ("single", "forward"): np.array([1e-3, 0, 0, 0, 0])
