@@ -8,6 +8,7 @@ import pandas as pd
 from moebench.figures import adapters
 from moebench.figures.notes import join
 from moebench.report.advice.base import Answer, Line, Quotes, Tables, lines
+from moebench.report.comparisons import MIRROR
 
 QUESTION = "Which adapter on a pretrained mixture is worth its parameters?"
 TERMS = (
@@ -16,7 +17,6 @@ TERMS = (
     "what it costs is the trained parameters that each token meets."
 )
 LOSS = "answer_nll_nats"
-MIRROR = {"better": "worse", "worse": "better"}
 USUAL_INNER = "lora"  # goes without saying
 FEWEST_SEEDS = 2
 ARM = ("arm", "rank", "num_adapters", "top_k")
