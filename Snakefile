@@ -76,8 +76,6 @@ localrules:
 
 include: "rules/data.smk"
 include: "rules/routing.smk"
-include: "rules/energy.smk"
-include: "rules/energy_analysis.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
 include: "rules/provenance.smk"
@@ -87,6 +85,12 @@ include: "rules/advice.smk"
 if certificates():
 
     include: "rules/certify.smk"
+
+
+if CONFIG.energy:
+
+    include: "rules/energy.smk"
+    include: "rules/energy_analysis.smk"
 
 
 if CONFIG.capacity:

@@ -140,11 +140,6 @@ def resident_bytes() -> tuple[int, int]:
     return int(found["VmRSS"]) * 1024, int(found["VmHWM"]) * 1024
 
 
-def load_average() -> float:
-    """Processes that wanted to run over the last minute."""
-    return os.getloadavg()[0]
-
-
 def memory_bytes() -> int:
     """Memory of this machine, or of the container that this process may not leave."""
     limit = Path("/sys/fs/cgroup/memory.max")

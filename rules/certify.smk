@@ -17,7 +17,7 @@ rule certify_router:
         certificate="|".join(map(re.escape, certificates())),
     conda:
         "../envs/measure.yaml"
-    threads: training_threads
+    threads: lambda w: shared_cores(certificate_run(w).training.threads)
     resources:
         gpu=lambda w: gpu_of(certificate_run(w).training),
     params:

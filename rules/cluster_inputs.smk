@@ -6,7 +6,7 @@ def gpu_of(part):
 
     Under `device: auto` a job takes what it finds, and a cluster shows it a GPU only if asked.
     """
-    return int(part is not None and part.device == "cuda")
+    return int(part.device == "cuda")
 
 
 def run_of(wildcards):

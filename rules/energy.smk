@@ -18,7 +18,8 @@ rule measure_energy:
     resources:
         gpu=gpu_of(CONFIG.energy),
     params:
-        spec=energy_spec(),
+        # What is drawn decides nothing of what is measured.
+        spec=CONFIG.energy.model_dump(exclude={"figures", "estimate"}),
         code=energy_code(),
     script:
         "../workflow/scripts/measure_energy.py"

@@ -25,7 +25,8 @@ def check_folder():
 def check_machine(config):
     """Refuse, before any job runs, what this machine cannot do; other hosts are not looked at."""
     machine.check_threads(config.timing.threads, "timing.threads")
-    machine.check_threads(config.training.threads, "training.threads")
+    for threads in sorted({run.training.threads for run in RUNS.values()}):
+        machine.check_threads(threads, "training.threads")
     if any(run.training.ranks > 1 for run in RUNS.values()):
         watch.found(shlex.split(launch.chosen(config.launcher, 1))[0])
     if config.capacity:
@@ -41,6 +42,10 @@ def check_machine(config):
             ("base.training", config.perft.base.training),
         ):
             machine.check_threads(part.threads, f"perft.{key}.threads")
+    if config.waterfall:
+        machine.check_threads(
+            config.waterfall.training.threads, "waterfall.training.threads"
+        )
 
 
 def all_cores(wildcards):
@@ -51,11 +56,6 @@ def all_cores(wildcards):
 def gpus_of_ranks(wildcards):
     """One GPU for each rank, where ranks compute on GPUs."""
     return int(wildcards.ranks) if CONFIG.parallel.communicator == "nccl" else 0
-
-
-def training_threads(wildcards):
-    """Cores that the training of a router claims."""
-    return shared_cores(CONFIG.training.threads)
 
 
 def shared_cores(threads):
@@ -285,17 +285,8 @@ def table(name, title):
     )
 
 
-def energy_spec():
-    """What is measured in the energy room; what is drawn of it decides nothing."""
-    if CONFIG.energy is None:
-        return {}
-    return CONFIG.energy.model_dump(exclude={"figures", "estimate"})
-
-
 def energy_code():
     """The code that decides what the energy room measures."""
-    if CONFIG.energy is None:
-        return {}
     kernels = [f"moebench.kernels.{kernel}" for kernel in CONFIG.energy.kernels]
     meters = [
         f"moebench.meters.{meter}"
@@ -308,9 +299,8 @@ def energy_code():
 
 def energy_constants():
     """The declared constants of an estimate."""
-    if CONFIG.energy is None or CONFIG.energy.estimate is None:
-        return {}
-    return CONFIG.energy.estimate.model_dump()
+    asked = CONFIG.energy.estimate
+    return {} if asked is None else asked.model_dump()
 
 
 def energy_tables():

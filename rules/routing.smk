@@ -38,9 +38,9 @@ rule trace_routing:
         "results/benchmarks/trace_routing/{experiment}.tsv"
     conda:
         "../envs/measure.yaml"
-    threads: training_threads
+    threads: lambda w: shared_cores(training_of(w).threads)
     resources:
-        gpu=lambda w: gpu_of(arms_of(w.experiment)[0].training),
+        gpu=lambda w: gpu_of(training_of(w)),
     params:
         specs=lambda w: [run.model_dump() for run in traced_of(w.experiment).values()],
         num_tokens=CONFIG.tracing.num_tokens,

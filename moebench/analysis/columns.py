@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
+from moebench.analysis.statistics import Interval
+
 Columns = dict[str, pa.Column]
 
 
@@ -34,6 +36,21 @@ def interval(quantity: str, low: float = 0) -> Columns:
         f"{quantity}_low": real(low, nullable=True),
         f"{quantity}_high": real(low, nullable=True),
     }
+
+
+def add_interval(table: pd.DataFrame, quantity: str, ends: Interval) -> None:
+    """Add both ends of a quantity's interval."""
+    table[f"{quantity}_low"], table[f"{quantity}_high"] = ends
+
+
+def conserves(rate: str, amount: str, result: str) -> pa.Check:
+    """A rate times an amount is the result, in every row that has all three."""
+
+    def holds(table: pd.DataFrame) -> "pd.Series[bool]":
+        ratio = table[rate] * table[amount] / table[result]
+        return ratio.isna() | ((ratio - 1).abs() < 1e-9)
+
+    return pa.Check(holds, error=f"{rate} * {amount} is not {result}")
 
 
 def encloses(value: str, low: str, high: str) -> pa.Check:

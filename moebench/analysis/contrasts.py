@@ -34,6 +34,7 @@ Arm = dict[str, Any]
 GAP = "val_nll_difference_nats"
 SIDED = ("router", "capacity_factor", "gate", "drop_policy", "value")
 DECLARED = StatisticsSpec()
+MIRROR = {"lower": "higher", "higher": "lower", "tie": "tie", None: None}  # with sides exchanged
 SEED = 0  # of the draws of documents: equal rows give equal tables
 IDENTITY = ["factor", "family", *(f"{what}_{side}" for side in "ab" for what in SIDED)]
 

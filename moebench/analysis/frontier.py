@@ -1,8 +1,7 @@
 """The frontier: arms that no other arm beats in both quality and speed.
 
-Shapes: A arms, D draws. Quality is ``val_nll_nats``, less is better; speed is
-``train_tokens_per_s``, more is better. A non-causal arm saw the future of the text it was scored
-on, so its score is no score: it is neither on the frontier nor does it push another arm off it.
+Shapes: A arms, D draws. Of quality, a loss, less is better; of speed more. An arm that may not be
+ranked (``certificates.gate``) is neither on the frontier nor does it push another arm off it.
 """
 
 import moocore
@@ -11,19 +10,16 @@ from numpy.typing import NDArray
 
 from moebench.analysis.statistics import Array
 
-NON_CAUSAL = "non-causal"
-LEGACY = "legacy_"  # begins the name of a router that repeats a published mistake on purpose
 
-
-def on_frontier(nll_A: Array, speed_A: Array, is_causal_A: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether each arm is causal and not dominated by a causal one; equal arms stay together."""
+def on_frontier(nll_A: Array, speed_A: Array, is_ranked_A: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether each arm is ranked and not dominated by a ranked one; equal arms stay together."""
     on_A = np.zeros(len(nll_A), dtype=bool)
-    on_A[is_causal_A] = _nondominated(nll_A[is_causal_A], speed_A[is_causal_A])
+    on_A[is_ranked_A] = _nondominated(nll_A[is_ranked_A], speed_A[is_ranked_A])
     return on_A
 
 
-def p_on_frontier(nll_AD: Array, speed_AD: Array, is_causal_A: NDArray[np.bool_]) -> Array:
-    """Share of draws in which each causal arm is on the frontier; NaN for the others.
+def p_on_frontier(nll_AD: Array, speed_AD: Array, is_ranked_A: NDArray[np.bool_]) -> Array:
+    """Share of draws in which each ranked arm is on the frontier; NaN for the others.
 
     A draw holds all arms at once, so what is common to arms must be common in the draws. NaN for
     every arm where quality or speed has no draws, from one seed or too few rounds.
@@ -31,9 +27,9 @@ def p_on_frontier(nll_AD: Array, speed_AD: Array, is_causal_A: NDArray[np.bool_]
     p_A = np.full(len(nll_AD), np.nan)
     if np.isnan(nll_AD).any() or np.isnan(speed_AD).any():
         return p_A
-    nll_DA, speed_DA = nll_AD[is_causal_A].T, speed_AD[is_causal_A].T
+    nll_DA, speed_DA = nll_AD[is_ranked_A].T, speed_AD[is_ranked_A].T
     on_DA = [_nondominated(nll, speed) for nll, speed in zip(nll_DA, speed_DA, strict=True)]
-    p_A[is_causal_A] = np.mean(on_DA, axis=0)
+    p_A[is_ranked_A] = np.mean(on_DA, axis=0)
     return p_A
 
 

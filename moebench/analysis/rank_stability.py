@@ -27,12 +27,11 @@ from moebench import tables
 from moebench.analysis import cells
 from moebench.analysis.blocks import block_draws
 from moebench.analysis.certificates import gate
-from moebench.analysis.contrasts import family_name
+from moebench.analysis.contrasts import MIRROR, family_name
 from moebench.analysis.schemas_ranks import DISTRIBUTION, RANKS, STABILITY
 from moebench.analysis.statistics import Array, draws_interval
 
 NUM_DRAWS = 10_000
-MIRROR = {"lower": "higher", "higher": "lower", "tie": "tie", None: None}
 
 
 @dataclass(frozen=True, kw_only=True)

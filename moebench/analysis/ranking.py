@@ -6,6 +6,7 @@ Only the order compares: text, size, length of training and machine are others.
 import pandas as pd
 
 from moebench import tables
+from moebench.analysis.contrasts import MIRROR
 from moebench.analysis.schemas import COMPARISON
 
 
@@ -69,11 +70,10 @@ def _relations(
         & (contrasts["capacity_factor_a"] == capacity_factor)
         & (contrasts["capacity_factor_b"] == capacity_factor)
     ]
-    mirror = {"lower": "higher", "higher": "lower", "tie": "tie"}
     relation: dict[str, dict[str, str | None]] = {router: {} for router in routers}
-    for a, b, verdict in zip(pairs["router_a"], pairs["router_b"], pairs["verdict"], strict=True):
-        relation[a][b] = verdict
-        relation[b][a] = mirror.get(verdict)
+    for a, b, given in zip(pairs["router_a"], pairs["router_b"], pairs["verdict"], strict=True):
+        verdict = None if pd.isna(given) else str(given)
+        relation[a][b], relation[b][a] = verdict, MIRROR[verdict]
     assert all(len(known) == len(routers) - 1 for known in relation.values()), "a pair is missing"
     return relation
 

@@ -9,16 +9,20 @@ import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from moebench.analysis.columns import Columns, count, encloses, interval, positive, real, text
+from moebench.analysis.columns import (
+    Columns,
+    conserves,
+    count,
+    encloses,
+    interval,
+    positive,
+    real,
+    text,
+)
 
 CAUSALITIES = ["token-local", "prefix-causal", "batch-coupled", "non-causal"]
 VERDICTS = ["lower", "higher", "tie"]
 CONCLUSIONS = ["better", "worse", "equivalent", "tie"]  # of the first arm of a pair
-
-
-def _conserves_tokens(table: pd.DataFrame) -> "pd.Series[bool]":
-    tokens = table["train_tokens_per_s"] * table["train_time_s"]
-    return (tokens / table["train_tokens"] - 1).abs() < 1e-9
 
 
 def _parts_fit_whole(table: pd.DataFrame) -> "pd.Series[bool]":
@@ -30,9 +34,7 @@ def _encloses(quantity: str) -> pa.Check:
     return encloses(quantity, f"{quantity}_low", f"{quantity}_high")
 
 
-CONSERVATION = pa.Check(
-    _conserves_tokens, error="train_tokens_per_s * train_time_s is not train_tokens"
-)
+CONSERVATION = conserves("train_tokens_per_s", "train_time_s", "train_tokens")
 PARTS = pa.Check(_parts_fit_whole, error="the parts of a step take longer than the step")
 
 ARM: Columns = {

@@ -22,7 +22,7 @@ import pandas as pd
 
 from moebench import tables
 from moebench.analysis import cells
-from moebench.analysis.frontier import NON_CAUSAL
+from moebench.analysis.certificates.verdict import NON_CAUSAL
 from moebench.analysis.frontier_words import (
     BEFORE_FIRST,
     FASTER,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from moebench import tables
 from moebench.analysis import blocks, cells, frontier, statistics
 from moebench.analysis.certificates import gate
+from moebench.analysis.columns import add_interval
 from moebench.analysis.rates import perplexity
 from moebench.analysis.schemas import BALANCE, BY_MODE, SUMMARY
 from moebench.analysis.statistics import Array
@@ -69,7 +70,7 @@ def measure(
     # Both are of the same bytes, so that bits go with nats.
     lost = table["val_nll_causal_nats"] / table["val_nll_nats"]
     table["val_bits_per_byte_causal"] = lost * table["val_bits_per_byte"]
-    _add_interval(table, "train_tokens_per_s", statistics.draws_interval(speed_AD))
+    add_interval(table, "train_tokens_per_s", statistics.draws_interval(speed_AD))
     return Arms(table, nll_AD, speed_AD, gate.may_be_ranked(table).to_numpy())
 
 
@@ -116,11 +117,6 @@ def _over_seeds(finals: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 def _add_quality(table: pd.DataFrame, nll: pd.DataFrame, nll_name: str, ppl_name: str) -> None:
     table[nll_name] = nll.to_numpy().mean(axis=1)
-    _add_interval(table, nll_name, statistics.mean_interval(nll.to_numpy()))
+    add_interval(table, nll_name, statistics.mean_interval(nll.to_numpy()))
     for end in ("", "_low", "_high"):
         table[f"{ppl_name}{end}"] = table[f"{nll_name}{end}"].map(perplexity)
-
-
-def _add_interval(table: pd.DataFrame, quantity: str, interval: statistics.Interval) -> None:
-    table[f"{quantity}_low"] = interval.low
-    table[f"{quantity}_high"] = interval.high

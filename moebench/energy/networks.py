@@ -29,20 +29,20 @@ class Mixture(nn.Module):
 
     def choices(self, x_BD: Tensor) -> tuple[Tensor, Tensor]:
         """Weight and number of the K experts of each row, both (B, K)."""
-        logit_BK, expert_BK = self.gate(x_BD).topk(self.top_k, dim=-1)
-        return logit_BK.softmax(dim=-1), expert_BK
+        return self._chosen(self.gate(x_BD))
 
     def forward(self, x_BD: Tensor) -> Tensor:
         """Class scores of each row, shape (B, C)."""
         weight_BK, expert_BK = self.choices(x_BD)
         return self.kernel(x_BD, expert_BK, weight_BK, self.experts)
 
-    def balance_loss(self, x_BD: Tensor) -> Tensor:
-        """Switch's balance loss of a batch; the gate is asked anew, so that ``forward`` is bare."""
+    def with_balance_loss(self, x_BD: Tensor) -> tuple[Tensor, Tensor]:
+        """What ``forward`` gives, and Switch's balance loss of the batch, asking the gate once."""
         logit_BE = self.gate(x_BD)
-        expert_BK = logit_BE.topk(self.top_k, dim=-1).indices
+        weight_BK, expert_BK = self._chosen(logit_BE)
         is_asked_BE = torch.zeros_like(logit_BE, dtype=torch.bool).scatter(1, expert_BK, True)
-        return balance_loss(logit_BE.softmax(dim=-1), is_asked_BE)
+        score_BC = self.kernel(x_BD, expert_BK, weight_BK, self.experts)
+        return score_BC, balance_loss(logit_BE.softmax(dim=-1), is_asked_BE)
 
     def load_E(self, x_BD: Tensor) -> Tensor:
         """Rows that each expert is chosen for."""
@@ -52,6 +52,10 @@ class Mixture(nn.Module):
     def num_touched(self, x_BD: Tensor) -> int:
         """Different experts that a batch chooses."""
         return len(torch.unique(self.choices(x_BD)[1]))
+
+    def _chosen(self, logit_BE: Tensor) -> tuple[Tensor, Tensor]:
+        logit_BK, expert_BK = logit_BE.topk(self.top_k, dim=-1)
+        return logit_BK.softmax(dim=-1), expert_BK
 
 
 class Dense(nn.Sequential):

@@ -76,21 +76,21 @@ class Trainer:
         self.network.train()
         order_N = order_N.to(self.train.x_ND.device)
         for index in torch.split(order_N, self.learning.batch_size):
-            y = self.train.y_N[index]
-            score_NC = self.network(self.train.x_ND[index])
-            loss = functional.cross_entropy(score_NC, y)
+            y_B = self.train.y_N[index]
+            score_BC, balance = self._forward(self.train.x_ND[index])
+            loss = functional.cross_entropy(score_BC, y_B)
             self.optimiser.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss + self._balance(self.train.x_ND[index]))
+            torch.autograd.backward(loss + self.learning.balance_coef * balance)
             self.optimiser.step()
-            right = (score_NC.argmax(dim=1) == y).sum()
+            right = (score_BC.argmax(dim=1) == y_B).sum()
             totals.append(torch.stack([loss.detach().double() * len(index), right.double()]))
         return len(order_N)
 
-    def _balance(self, x_BD: torch.Tensor) -> torch.Tensor:
-        """What an uneven load adds to the loss; nothing in a dense network."""
-        if not isinstance(self.network, Mixture):
-            return x_BD.new_zeros(())
-        return self.learning.balance_coef * self.network.balance_loss(x_BD)
+    def _forward(self, x_BD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Class scores of a batch, and how uneven its load is; 0 in a dense network."""
+        if isinstance(self.network, Mixture):
+            return self.network.with_balance_loss(x_BD)
+        return self.network(x_BD), x_BD.new_zeros(())
 
 
 def load(network: nn.Module, samples: Samples) -> list[int] | None:

@@ -160,12 +160,15 @@ def _edge(work: Work, rig: Rig, watch: _Watch, aligned: Domain | None) -> _Edge:
 
 
 def _body(work: Work, rig: Rig, watch: _Watch, end_s: float) -> int:
-    """Work until ``end_s``, sampling power only where a domain has no counter; what was done."""
+    """Work until ``end_s``, one step at least, and sample power where a domain has no counter."""
     has_power = any(domain.source == "power" for domain in rig.instruments.domains)
-    num_done, sample_at_s = 0, rig.clock.now_s()
-    while (now_s := rig.clock.now_s()) < end_s:
+    now_s = sample_at_s = rig.clock.now_s()
+    num_done = 0
+    while True:
         if has_power and now_s >= sample_at_s:
             watch.samples.append(watch.read())
             sample_at_s = now_s + _SAMPLE_S * rig.order.uniform(0.5, 1.5)
         num_done += work()
-    return num_done
+        now_s = rig.clock.now_s()
+        if now_s >= end_s:
+            return num_done

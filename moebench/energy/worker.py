@@ -27,8 +27,6 @@ from moebench.setting import Setting, prepare
 from moebench.spec.energy import EXPERIMENT, EnergySpec, NetworkName, WindowSpec
 
 _PROGRESS_S = 5
-# Any epoch takes longer than this, so that a window of this length holds one and no more.
-_ONE_STEP_S = 1e-4
 _DTYPE_NAMES = {"f32": "float32", "tf32": "tf32", "bf16": "bfloat16"}
 
 Values = dict[str, Any]
@@ -81,7 +79,7 @@ class Worker:
                 continue
             network = seeded(name, self.spec.shape(size), self.spec.seed).to(self.device)
             trainer = Trainer(network, train, self.spec.learning, self.spec.seed)
-            clocked = partial(_measure_once, self.protocol.rig)
+            clocked = partial(measure, rig=self.protocol.rig, window_s=0.0)  # of one step
             epochs = list(trainer.epochs(heldout, clocked, f"{name} {size}"))
             share = heldout.majority_share()
             # The rows last: where they are, the weights are, too.
@@ -181,14 +179,6 @@ class Worker:
             "num_active_params": active_params_of(name, shape),
             "width": width_of(name, shape),
         }
-
-
-def _measure_once(rig: Rig, step: Callable[[], int]) -> Window:
-    """A window that holds one long step; anew where the window was over before the step began."""
-    while True:
-        window = measure(step, rig, _ONE_STEP_S)
-        if window.num_done:
-            return window
 
 
 def boundaries(device: torch.device) -> tuple[str, ...]:

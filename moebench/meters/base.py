@@ -80,11 +80,6 @@ class Probe:
     def __post_init__(self) -> None:
         assert self.domains or self.reason, f"{self.meter}: found nothing and does not say why"
 
-    @property
-    def is_ok(self) -> bool:
-        """Whether anything can be measured."""
-        return bool(self.domains)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Energy:

@@ -11,12 +11,10 @@ from moebench.meters.base import (
     Domain,
     Kind,
     Meter,
-    MeterError,
     Probe,
     Reading,
     Telemetry,
 )
-from moebench.meters.proof import probe
 
 # A counter misses nothing between two readings.
 _RANKS = {"counter": 0, "power": 1}
@@ -46,11 +44,6 @@ class Instruments:
         found = {id: value for meter in self.meters for id, value in meter.telemetry().items()}
         return {id: value for id, value in found.items() if id in ids}
 
-    def require(self, kind: Kind) -> None:
-        """Raise MeterError, with the reason of every meter, where nothing measures this kind."""
-        if kind in self.missing:
-            raise MeterError(f"no energy meter for the {kind}: {self.missing[kind]}")
-
     def close(self) -> None:
         """Let go of all meters."""
         for meter in self.meters:
@@ -71,16 +64,6 @@ def discover(
         every = registry.names("meters")
         names = [name for name in every if registry.load(Meter, name).is_automatic]
     return [registry.load(Meter, name)(clock, **options.get(name, {})) for name in names]
-
-
-def instruments(
-    devices: Sequence[str] | None = None,
-    names: Sequence[str] | None = None,
-    clock: Clock | None = None,
-) -> Instruments:
-    """Find, prove and choose in one call; takes some seconds. GPUs by UUID, all where None."""
-    meters = discover(names, clock)
-    return choose(meters, [probe(meter, devices) for meter in meters])
 
 
 def choose(meters: Sequence[Meter], probes: Sequence[Probe]) -> Instruments:

@@ -3,7 +3,7 @@
 Shapes: T tokens, E experts, K choices a token, M assignments, S tokens of a window.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -155,9 +155,3 @@ def cut(trace: Trace, first: int, num_tokens: int) -> Routing:
         num_requested=int(inside_M.sum()),
         balance_loss=torch.zeros(()),
     )
-
-
-def left_out(traces: Traces) -> Sequence[str]:
-    """Routers whose traces cannot be tried at another capacity."""
-    seq_len = traces.token_id_WS.shape[1]
-    return sorted({trace.router for trace in traces.traces if is_even(trace, seq_len)})

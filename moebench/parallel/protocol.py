@@ -127,7 +127,7 @@ class Stopwatch:
             trace.stop("other")
         if arm.is_alone:
             self.ranks.wait_idle()
-        parts_s, messages = dict(trace.parts_s), sorted(trace.messages())
+        parts_s, messages = dict(trace.parts_s), list(trace.clocked)
         unknown = {f"{name}_s" for name in parts_s} - set(PARTS)
         assert not unknown, f"parts without a column: {unknown}"
         found_WC = self._gather([parts_s.get(part.removesuffix("_s"), 0.0) for part in PARTS])

@@ -30,6 +30,7 @@ class Trace:
 
     def __init__(self) -> None:
         self.sent: Counter[Message] = Counter()
+        self.clocked: list[Message] = []  # while time was split, in the order of the calls
         self.parts_s: defaultdict[str, float] = defaultdict(float)
         self._clock: Clock | None = None
         self._last_s = 0.0
@@ -40,23 +41,10 @@ class Trace:
         """Whether time is being split."""
         return self._clock is not None
 
-    @property
-    def calls(self) -> int:
-        """Collectives since the last reset."""
-        return self.sent.total()
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes handed over since the last reset."""
-        return sum(message.num_bytes * count for message, count in self.sent.items())
-
-    def messages(self) -> list[Message]:
-        """Every collective since the last reset, equal ones together."""
-        return list(self.sent.elements())
-
     def reset(self) -> None:
         """Forget what was counted and clocked."""
         self.sent.clear()
+        self.clocked.clear()
         self.parts_s.clear()
 
     def start(self, clock: Clock = time.perf_counter) -> None:
@@ -75,14 +63,15 @@ class Trace:
             self._pending_s = 0.0
 
     def carry_out(
-        self, collective: str, barrier: Callable[[], None], run: Callable[[], None]
+        self, message: Message, barrier: Callable[[], None], run: Callable[[], None]
     ) -> None:
         """Run a collective with its waiting and its own time apart."""
+        self.clocked.append(message)
         self._pending_s += self._lap_s()
         barrier()
         self.parts_s["waiting"] += self._lap_s()
         run()
-        self.parts_s[collective] += self._lap_s()
+        self.parts_s[message.collective] += self._lap_s()
 
     def _lap_s(self) -> float:
         assert self._clock is not None

@@ -34,12 +34,6 @@ def ppl(each: Any) -> str:
     return f"perplexity {value:.3f} ({low:.3f} to {high:.3f})"
 
 
-def lie(arms: pd.DataFrame) -> "pd.Series[bool]":
-    """Whether a certificate found an arm to look at later tokens, and the arm does not say so."""
-    looks = arms["certified"] == style.NON_CAUSAL
-    return looks & (arms["causality"] != style.NON_CAUSAL)
-
-
 def routed(summary: pd.DataFrame) -> pd.DataFrame:
     """Arms with a router, hence a capacity factor."""
     return summary[summary["capacity_factor"].notna()]

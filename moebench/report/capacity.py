@@ -159,7 +159,7 @@ def cost(capacity: pd.DataFrame) -> list[str]:
 def all_cells(capacity: pd.DataFrame) -> str:
     """One row per cell; a dash stands for what does not exist."""
     rows = [
-        [_who(row), *(_cell(row[column], form) for column, form in COLUMNS.values())]
+        [_who(row), *(rst.shown(row[column], form) for column, form in COLUMNS.values())]
         for row in capacity.to_dict("records")
     ]
     return rst.table(["routing", *COLUMNS], rows)
@@ -177,7 +177,3 @@ def _range(rates: "pd.Series[float]") -> str:
 def _who(row: Any) -> str:
     """Name of a routing: of its router, where it has one."""
     return style.label(row["router"]) if row["routing"] == "trace" else TITLES[row["routing"]]
-
-
-def _cell(value: Any, form: str) -> str:
-    return "–" if pd.isna(value) else form.format(value)

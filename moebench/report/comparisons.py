@@ -6,6 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
+from moebench.analysis.certificates.gate import may_be_ranked
 from moebench.figures import style
 from moebench.figures.notes import join
 from moebench.report import arms
@@ -17,7 +18,7 @@ Told = tuple[str | None, float, float]  # conclusion, margin and minimum detecta
 
 def verdicts(arm: Arm, summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
     """How an arm compares with each ranked arm that differs from it in one thing only."""
-    ranked = set(map(arms.arm, summary[~arms.lie(summary)].to_dict("records")))
+    ranked = set(map(arms.arm, summary[may_be_ranked(summary)].to_dict("records")))
     found = {other: told for other, told in conclusions(arm, contrasts).items() if other in ranked}
     others: dict[str, list[Arm]] = {
         key: [] for key in ("equivalent", "tie", "better", "worse", "untested")
@@ -59,41 +60,23 @@ def conclusions(arm: Arm, contrasts: pd.DataFrame) -> dict[Arm, Told]:
 
 def _shares(found: Mapping[Arm, Told], others: Sequence[Arm], which: Literal[1, 2]) -> str:
     """Sizes in nats as shares of the perplexity, smallest and largest."""
-    sizes = [f"{math.expm1(found[other][which]):.1%}" for other in others]
-    ends = dict.fromkeys((min(sizes, default=""), max(sizes, default="")))
-    return " to ".join(ends)
-
-
-def relations(arm: Arm, contrasts: pd.DataFrame) -> dict[Arm, str | None]:
-    """Verdict of an arm on each that it was contrasted with: ``lower`` is better."""
-    mirror = {"lower": "higher", "higher": "lower", "tie": "tie"}
-    found: dict[Arm, str | None] = {}
-    for pair in contrasts.to_dict("records"):
-        a, b = (arms.arm({k: pair[f"{k}_{side}"] for k in KEY}) for side in "ab")
-        verdict = None if pd.isna(pair["verdict"]) else str(pair["verdict"])
-        if a == arm:
-            found[b] = verdict
-        elif b == arm:
-            found[a] = mirror[verdict] if verdict else None
-    return found
+    sizes = sorted(math.expm1(found[other][which]) for other in others)
+    return " to ".join(dict.fromkeys(f"{size:.1%}" for size in (*sizes[:1], *sizes[-1:])))
 
 
 def against_dense(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
-    """How many routed arms are better, tied or worse than each dense network."""
-    routed = arms.routed(summary[~arms.lie(summary)])
-    names = {arms.arm(each) for each in routed.to_dict("records")}
+    """How many routed arms are better, tied or worse than each dense network, which is asked."""
+    routed = arms.routed(summary[may_be_ranked(summary)])
+    names = set(map(arms.arm, routed.to_dict("records")))
     sentences = []
     for each in summary[summary["capacity_factor"].isna()].to_dict("records"):
-        known = {a: v for a, v in relations(arms.arm(each), contrasts).items() if a in names and v}
+        told = conclusions(arms.arm(each), contrasts)
+        known = [told[arm][0] for arm in names if arm in told and told[arm][0]]
         if known:
-            count = {
-                verdict: list(known.values()).count(verdict)
-                for verdict in ("higher", "tie", "lower")
-            }
+            ties = known.count("tie") + known.count("equivalent")
             sentences.append(
-                f"Of {len(known)} routed arms, {count['higher']} are better than "
-                f"{arms.name(each)}, {count['tie']} tie with it and "
-                f"{count['lower']} are worse."
+                f"Of {len(known)} routed arms, {known.count('worse')} are better than "
+                f"{arms.name(each)}, {ties} tie with it and {known.count('better')} are worse."
             )
     return sentences
 

@@ -6,7 +6,6 @@ run without a meter shows no joule that is not so marked.
 
 import textwrap
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -35,7 +34,6 @@ COLUMNS = {  # of the table of cells: heading, column, format
     "training accuracy": ("train_accuracy", "{:.1%}"),
     "held-out accuracy": ("heldout_accuracy", "{:.1%}"),
 }
-DASH = "–"
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -82,7 +80,7 @@ def measured(cells: pd.DataFrame) -> list[str]:
     sizes = cells.groupby("size", sort=False)["num_params"].max().sort_values()
     what = {"process": "processes", "block": "blocks within one process"}
     repeated = cells.groupby("blocks_are")["num_blocks"]
-    times = join(f"{_range(mine)} {what[str(name)]}" for name, mine in repeated)
+    times = join(f"{rst.span(mine)} {what[str(name)]}" for name, mine in repeated)
     sentences = [
         "From which size on does a mixture save energy against a dense network, and would it hold "
         "under another boundary?",
@@ -217,7 +215,7 @@ def cells_table(cells: pd.DataFrame) -> str:
             each["size"],
             each["dtype"],
             str(each["batch_size"]),
-            *(_cell(each[column], form) for column, form in shown.values()),
+            *(rst.shown(each[column], form) for column, form in shown.values()),
             each["energy_status"],
         ]
         for each in ordered.to_dict("records")
@@ -232,12 +230,3 @@ def _headline_batch(table: pd.DataFrame) -> pd.DataFrame:
         return table
     batch_size = HEADLINE_BATCH if HEADLINE_BATCH in batches else max(batches)
     return table[table["batch_size"] == batch_size]
-
-
-def _cell(value: Any, form: str) -> str:
-    return DASH if pd.isna(value) else form.format(value)
-
-
-def _range(values: "pd.Series[int]") -> str:
-    low, high = values.min(), values.max()
-    return str(low) if low == high else f"{low} to {high}"

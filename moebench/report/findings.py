@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from moebench.analysis.certificates import gate
 from moebench.figures import style
 from moebench.figures.notes import join
 from moebench.report import arms, comparisons, gains, rst
@@ -82,11 +84,11 @@ def asked(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str]:
     if len(dense):
         sentences.append(f"Baselines: {join(map(style.label, style.order(dense['router'])))}.")
     sizes = [
-        f"{_range(summary[column])} {what}"
+        f"{rst.span(summary[column])} {what}"
         for column, what in (("num_layers", "layers"), ("num_experts", "experts"), ("dim", "wide"))
     ]
     sentences.append(f"Model: {', '.join(sizes)}.")
-    sentences.append(f"Seeds of each arm: {_range(summary['num_seeds'])}.")
+    sentences.append(f"Seeds of each arm: {rst.span(summary['num_seeds'])}.")
     sentences.append(
         f"Text: {tokens['num_train_tokens']:,} tokens for training, "
         f"{tokens['num_validation_tokens']:,} held out, tokenizer {tokens['tokenizer']} with "
@@ -97,7 +99,7 @@ def asked(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str]:
 
 def quality(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
     """The best arm without later tokens, what ties with it, and what some reach with them."""
-    ranked_arms = summary[~arms.lie(summary)]
+    ranked_arms = summary[gate.may_be_ranked(summary)]
     sentences = []
     named: list[arms.Arm] = []
     for which, ranked in (("arms", ranked_arms), ("routers among them", arms.routed(ranked_arms))):
@@ -115,10 +117,14 @@ def quality(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
             f"{arms.ppl(each)}, reached without them: {MODES[each['causal_mode']]}, "
             f"{each['causal_effective_k']:.2f} experts a token."
         )
-    for each in summary[arms.lie(summary)].to_dict("records"):
+    for each in summary[gate.hides_later_tokens(summary)].to_dict("records"):
         sentences.append(
             f"{arms.name(each)} is ranked nowhere: its certificate shows that it looks at later "
             f"tokens, and it declares to be {each['causality']}."
+        )
+    for each in summary[gate.is_legacy(summary)].to_dict("records"):
+        sentences.append(
+            f"{arms.name(each)} repeats a published mistake on purpose and is ranked nowhere."
         )
     return sentences
 
@@ -188,19 +194,26 @@ def against_bigram(summary: pd.DataFrame, tokens: Mapping[str, Any]) -> list[str
 
 def at_the_end(curves: pd.DataFrame) -> list[str]:
     """How far the held-out loss still fell between the last two scorings, over all runs."""
-    losses = curves[curves["quantity"] == "val_nll_nats"].groupby("step")["value"].mean()
-    if len(losses) < 2:
+    losses = curves[curves["quantity"] == "val_nll_nats"].sort_values("step")
+    run = list(losses.columns.drop(["step", "quantity", "value"]))
+    ends = [each.iloc[-2:] for _, each in losses.groupby(run, dropna=False) if len(each) > 1]
+    if not ends:
         return []
-    (before, after), (earlier, later) = losses.index[-2:], losses.iloc[-2:]
-    fall = earlier - later
+    change = float(np.mean([each["value"].iloc[1] - each["value"].iloc[0] for each in ends]))
+    steps = {tuple(each["step"]) for each in ends}
+    when = (
+        "the last two scorings of a run"
+        if len(steps) > 1
+        else "steps {} and {}".format(*ends[0]["step"])
+    )
     told = (
         "longer training would lower it further, and may change the order"
-        if fall > SETTLED_NATS
+        if change < -SETTLED_NATS
         else "longer training would change little"
     )
     return [
-        f"Between steps {before} and {after} the held-out loss moved by {-fall:+.3f} nats in the "
-        f"mean over all runs: {told}."
+        f"Between {when} the held-out loss moved by {change:+.3f} nats in the mean over all runs: "
+        f"{told}."
     ]
 
 
@@ -210,17 +223,8 @@ def arms_table(summary: pd.DataFrame) -> str:
         [
             arms.name(each),
             each["causality"],
-            *(_cell(each[column], form) for column, form in COLUMNS.values()),
+            *(rst.shown(each[column], form) for column, form in COLUMNS.values()),
         ]
         for each in summary.sort_values("val_nll_causal_nats").to_dict("records")
     ]
     return rst.table(["arm", "causality", *COLUMNS], rows)
-
-
-def _cell(value: Any, form: str) -> str:
-    return "–" if pd.isna(value) else form.format(value)
-
-
-def _range(values: "pd.Series[int]") -> str:
-    low, high = values.min(), values.max()
-    return str(low) if low == high else f"{low} to {high}"

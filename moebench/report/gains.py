@@ -92,8 +92,8 @@ def _extreme(lines: pd.DataFrame) -> str:
     if len(known):
         best = arms.extreme(known, "speed_up", largest=True)
         return f" The largest speed-up is that of {arms.name(best)}, {_quantity(best, 'speed_up')}."
-    bounds = lines["speed_up_at_most"].dropna()
-    if len(bounds) and not (lines["outcome"] == BEFORE_FIRST).any():
+    bounds = lines.loc[lines["outcome"] != NO_CURVE, "speed_up_at_most"]
+    if len(bounds) and bounds.notna().all():
         return f" No speed-up is more than {bounds.max():.3f}."
     return ""
 

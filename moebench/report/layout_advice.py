@@ -7,6 +7,7 @@ import pandas as pd
 
 from moebench.figures import layouts
 from moebench.figures.notes import join
+from moebench.report import rst
 
 SETTING = ["world_size", "direction"]
 
@@ -44,15 +45,10 @@ def _winners(ranks: str, direction: str, sizes: pd.DataFrame) -> str:
 
 def _extent(sizes: pd.DataFrame) -> str:
     words = [
-        f"{name} {_range(sizes[column])}"
+        f"{name} {rst.span(sizes[column])}"
         for name, column in (("batch", "batch_size"), ("width", "feature_dim"))
     ]
     return ", ".join(words)
-
-
-def _range(values: "pd.Series[int]") -> str:
-    low, high = values.min(), values.max()
-    return str(low) if low == high else f"{low} to {high}"
 
 
 def _would_change(grid: pd.DataFrame) -> Iterator[str]:
@@ -70,7 +66,7 @@ def _would_change(grid: pd.DataFrame) -> Iterator[str]:
             names = layouts.order(panel["predicted_fastest_layout"])
             yield (
                 f"For {experts} experts and top-k {top_k} the model expects no change "
-                f"for batches {_range(panel['batch_size'])}: "
+                f"for batches {rst.span(panel['batch_size'])}: "
                 f"{join([layouts.label(name) for name in names])}."
             )
 
@@ -96,7 +92,7 @@ def _with_own_cores(predictions: pd.DataFrame) -> Iterator[str]:
     ):
         fastest = group.loc[group.groupby("world_size")["predicted_duration_s"].idxmin()]
         words = [
-            f"{layouts.label(each['layout'])} at {_range(each['ranks'])} ranks"
+            f"{layouts.label(each['layout'])} at {rst.span(each['ranks'])} ranks"
             for each in _stretches(fastest.sort_values("world_size"))
         ]
         yield (

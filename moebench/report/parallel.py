@@ -60,8 +60,8 @@ def asked(parallel: pd.DataFrame) -> list[str]:
         f"Compared: {'; '.join(names)}.",
         f"{len(parallel)} cells on {join(_texts(parallel['num_cores']))} cores, "
         f"{join(_texts(parallel['threads']))} thread per rank, ranks talking through "
-        f"{join(_texts(parallel['backend']))}; batch {_range(parallel['batch_size'])}, width "
-        f"{_range(parallel['feature_dim'])}, top-k {_range(parallel['top_k'])}.",
+        f"{join(_texts(parallel['backend']))}; batch {rst.span(parallel['batch_size'])}, width "
+        f"{rst.span(parallel['feature_dim'])}, top-k {rst.span(parallel['top_k'])}.",
     ]
     if crowded:
         sentences.append(
@@ -146,9 +146,7 @@ def model_table(model: pd.DataFrame) -> str:
 
 def _shown(value: float, is_rate: bool, scale: float, form: str) -> str:
     """A cost for a reader; a dash where there is none."""
-    if pd.isna(value):
-        return "–"
-    return form.format(1 / value / scale if is_rate else value * scale)
+    return rst.shown(1 / value / scale if is_rate else value * scale, form)
 
 
 def links_table(links: pd.DataFrame) -> str:
@@ -216,7 +214,3 @@ def published_table(published: pd.DataFrame) -> str:
 
 def _texts(values: "pd.Series[Any]") -> list[str]:
     return [str(value) for value in sorted(values.unique())]
-
-
-def _range(values: "pd.Series[int]") -> str:
-    return f"{values.min()} to {values.max()}"

@@ -163,7 +163,10 @@ def differences(summary: pd.DataFrame, contrasts: pd.DataFrame) -> list[str]:
 def arms_table(summary: pd.DataFrame) -> str:
     """One row per adapter, lowest loss first; a dash stands for what does not exist."""
     body = [
-        [adapters.short(each), *(_cell(getattr(each, column), form) for _, column, form in COLUMNS)]
+        [
+            adapters.short(each),
+            *(rst.shown(getattr(each, column), form) for _, column, form in COLUMNS),
+        ]
         for each in rows(summary.sort_values("answer_nll_nats"))
     ]
     return rst.table(["adapter", *(heading for heading, _, _ in COLUMNS)], body)
@@ -177,12 +180,8 @@ def statements_table(statements: pd.DataFrame) -> str:
             READINGS[each.axis],
             each.loss,
             f"{'holds' if each.survives else 'fails'} ({each.num_held} of {each.num_compared})",
-            _cell(each.fails_at, "{}"),
+            rst.shown(each.fails_at, "{}"),
         ]
         for each in rows(statements)
     ]
     return rst.table(["statement", "read", "loss", "verdict", "fails at"], body)
-
-
-def _cell(value: Any, form: str) -> str:
-    return "–" if pd.isna(value) else form.format(value)

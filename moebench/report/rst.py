@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from docutils.core import publish_string
 
 from moebench import records
@@ -10,6 +12,16 @@ from moebench.figures.notes import escape
 
 UNDERLINES = "=-~"
 WARNING = 2  # docutils counts: info, warning, error
+
+
+def shown(value: Any, form: str) -> str:
+    """A number as a reader sees it; a dash where there is none."""
+    return "–" if pd.isna(value) else form.format(value)
+
+
+def span(values: "pd.Series[Any]") -> str:
+    """The smallest and the largest of some values, or the only one."""
+    return " to ".join(dict.fromkeys(map(str, (values.min(), values.max()))))
 
 
 class Source(str):

@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 
 from moebench.analysis.load import DEAD_SHARE
-from moebench.analysis.statistics import mean_interval
+from moebench.analysis.statistics import SIGNIFICANCE, mean_interval
 from moebench.figures import style
 from moebench.figures.notes import join
 from moebench.report import rst
 
 Tables = Mapping[str, pd.DataFrame]
-SIGNIFICANCE = 0.05
 
 COLUMNS = {  # heading: column, format
     "seed": ("seed", "{:d}"),
@@ -131,11 +130,10 @@ def idle(load: pd.DataFrame) -> list[str]:
 def mates(coactivation: pd.DataFrame) -> list[str]:
     """The pair of experts that share tokens most beyond what their loads explain."""
     trained = coactivation[coactivation["state"] == "trained"]
-    trained = trained[trained["by_load"] > 0]
-    if trained.empty:
+    beyond = (trained["share"] - trained["by_load"]).sort_values(kind="stable")
+    if not (beyond > 0).any():
         return []
-    trained = trained.assign(lift=trained["share"] / trained["by_load"])
-    most = trained.sort_values(["share", "lift"], kind="stable").iloc[-1]
+    most = trained.loc[beyond.index[-1]]
     return [
         f"Experts that share tokens: {most['share']:.0%} of the tokens of expert {most['expert']} "
         f"of {style.label(most['router'])} (seed {most['seed']}, layer {most['layer']}) also go to "
@@ -167,10 +165,7 @@ def all_traces(table: pd.DataFrame) -> str:
     lines = [
         [
             style.label(row["router"]),
-            *(
-                "\u2013" if pd.isna(row[column]) else form.format(row[column])
-                for column, form in COLUMNS.values()
-            ),
+            *(rst.shown(row[column], form) for column, form in COLUMNS.values()),
         ]
         for row in table.to_dict("records")
     ]

@@ -92,6 +92,24 @@ def test_a_dense_network_that_is_as_good_and_faster_is_named(dense, status, word
     assert words in found["verdict"]
 
 
+def test_a_dense_network_that_beats_the_routers_decides_whatever_another_one_leaves_open():
+    scores = NLL | {"dense": 1.9, "dense_total": 2.001}
+    found = advise(routed(nll=scores, noise=1e-2, time=TIME | {"dense_total": 0.1}))
+    assert found["verdict"].startswith("None: dense (equal FLOPs) is both better and faster")
+    assert found["status"] == "answered"
+
+
+def test_a_router_that_repeats_a_published_mistake_is_never_advised():
+    tables = routed(nll=NLL | {"top1": 1.0})
+    assert advise(tables)["verdict"].startswith("Take top-1")
+    for table in tables.values():
+        for column in {"router", "router_a", "router_b"} & set(table):
+            table[column] = table[column].replace({"top1": "legacy_top1"})
+    found = advise(tables)
+    assert found["verdict"].startswith("Take hash")
+    assert "certificate" not in told(found)
+
+
 def test_what_the_seeds_leave_open_is_called_open_with_what_they_would_have_missed():
     found = advise(routed(nll=NLL | {"dense": 2.005}, noise=0.02))
     assert found["status"] == "open"
@@ -117,7 +135,7 @@ def test_one_seed_and_no_honest_router_cannot_be_advised_on():
     tables = routed(nll={"softk": 1.5, "dense": 2.0})
     tables["unified_summary"]["certified"] = "non-causal"
     found = advise(tables)
-    assert "has no router that text can be generated with" in found["verdict"]
+    assert "has no router that may be ranked" in found["verdict"]
 
 
 def test_an_experiment_that_sweeps_something_else_is_not_advised_on():
@@ -269,6 +287,14 @@ def test_adapters_that_learnt_nothing_or_ran_once_cannot_be_advised_on():
     tables = adapters(("dense", 1.0, 9, True))
     tables["perft_summary"]["num_seeds"] = 1
     assert "one run of each adapter" in advise(tables, adapter)["verdict"]
+
+
+def test_an_adapter_that_may_have_learnt_nothing_is_not_advised_for_being_small():
+    tables = adapters(("dense", 2.42, 4000, True), ("routed", 2.47, 1500, True))
+    found = advise(tables, adapter)
+    assert found["verdict"].startswith("Take dense")
+    assert "With less to spend" not in told(found)
+    assert "Left out, as not surely better than the base: routed (PERFT-R) rank 4." in told(found)
 
 
 def test_a_fault_that_is_repeated_on_purpose_is_never_advised():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from moebench.analysis.blocks import block_draws
-from moebench.analysis.frontier import NON_CAUSAL, on_frontier, p_on_frontier
+from moebench.analysis.certificates.verdict import NON_CAUSAL
+from moebench.analysis.frontier import on_frontier, p_on_frontier
 from moebench.analysis.statistics import median_draws
 
 NUM_DRAWS = 4000

@@ -31,15 +31,18 @@ def scored(router, seed, every=5):
     return [*rows, synthetic.final(spec, float(losses[-1]))]
 
 
-def experiment(every=5, seeds=(0, 1, 2), num_rounds=12):
-    """Every router takes twice as long for a step as a dense network."""
+def experiment(every=5, seeds=(0, 1, 2), num_rounds=12, slow_rounds=()):
+    """Every router takes twice as long for a step as a dense network, and more in slow rounds."""
     rows = [row for router in CONSTANT for seed in seeds for row in scored(router, seed, every)]
     for router in CONSTANT:
         is_dense = router.startswith("dense")
         spec = synthetic.run_spec(router, None if is_dense else 1.0)
         for round in range(num_rounds):
             wobble = 1 + 0.01 * (round % 3 - 1)
-            rows.append(synthetic.timed_step(spec, round, wobble * (0.1 if is_dense else 0.2)))
+            slow = 1 if is_dense or round not in slow_rounds else 2
+            rows.append(
+                synthetic.timed_step(spec, round, slow * wobble * (0.1 if is_dense else 0.2))
+            )
     return rows
 
 
@@ -140,6 +143,12 @@ def test_too_few_rounds_leave_the_speed_up_in_tokens_and_no_interval_in_time():
     found = table_of(experiment(num_rounds=3)).loc["softk", "dense"]
     assert found.loc["flops", "outcome"] == "faster"
     assert np.isnan(found.loc["time", "speed_up_low"])
+
+
+def test_rounds_that_are_slow_now_and_then_widen_the_interval_downwards():
+    line = table_of(experiment(slow_rounds=range(7, 12))).loc[("softk", "dense", "time")]
+    assert line["speed_up"] / line["speed_up_low"] > 1.3
+    assert line["speed_up_high"] / line["speed_up"] < 1.1
 
 
 def test_arms_of_another_setting_are_not_set_against_each_other():

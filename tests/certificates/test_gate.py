@@ -130,6 +130,14 @@ def test_of_several_toys_the_worst_speaks():
     assert (found["found"], found["leak_nats"], found["num_toys"]) == ("non-causal", 0.1, 2)
 
 
+def test_of_several_toys_a_leak_that_is_sure_outweighs_a_larger_one_that_is_not():
+    sure = made_up.toy("softk", "batch-coupled", made_up.COUPLED, leak=0.02)
+    unsure = made_up.toy("softk", "batch-coupled", made_up.COUPLED, leak=0.03)
+    unsure.values.update(leak_nats_low=-0.01, leak_nats_high=0.07)
+    [found] = tabulate_certificates([sure, unsure, made_up.trained("softk")]).to_dict("records")
+    assert (found["found"], found["leak_nats"]) == ("non-causal", 0.02)
+
+
 def test_an_incomplete_certificate_is_named():
     with pytest.raises(ValueError, match="certificate softk_position_batch is incomplete"):
         tabulate_certificates([made_up.toy("softk", "token-local", made_up.LOCAL)])

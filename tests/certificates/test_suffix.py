@@ -39,8 +39,13 @@ def test_gains_are_losses_without_minus_losses_with_the_end():
     assert gain["gain"] == 0.5
 
 
-def test_text_too_short_for_a_batch_is_refused():
+def test_even_few_windows_have_another_batch_to_lend_an_end():
+    assert probed("softk", num_windows=2)["num_windows"] == 2 * 4
+
+
+@pytest.mark.parametrize("num_tokens", [30, 100])
+def test_text_too_short_to_lend_another_end_is_refused(num_tokens):
     model = LanguageModel(run_spec("softk"), VOCAB_SIZE, torch.ones(VOCAB_SIZE))
-    short = learnable_tokens(400, 30)
-    with pytest.raises(ValueError, match="do not fill one batch of 4 windows of 16"):
-        suffix.probe(model, short, prepare("cpu", "float32", 1), 8)
+    short = learnable_tokens(400, num_tokens)
+    with pytest.raises(ValueError, match="do not fill two batches of 4 windows of 16"):
+        suffix.probe(model, short, prepare("cpu", "float32", 1), 2)

@@ -8,12 +8,11 @@ import pytest
 import torch
 
 from moebench import registry
-from moebench.analysis import frontier
 from moebench.analysis.certificates import gate
 from moebench.routers.base import Causality, Router, RouterSetting
 from moebench.routers.legacy import count_balance
 
-LEGACY = [name for name in registry.names("routers") if name.startswith(frontier.LEGACY)]
+LEGACY = [name for name in registry.names("routers") if name.startswith(gate.LEGACY)]
 
 
 def make_router(name, num_experts=8, top_k=2):

@@ -10,7 +10,7 @@ import pytest
 from moebench.energy.acceptance import Limits
 from moebench.energy.boundaries import BOUNDARIES, net, total
 from moebench.energy.protocol import PLANS, Protocol
-from moebench.energy.window import Rig
+from moebench.energy.window import Rig, measure
 from moebench.meters.base import Energy
 from moebench.meters.instruments import Instruments, choose
 from moebench.meters.proof import probe
@@ -69,6 +69,16 @@ def test_the_work_done_is_counted_between_the_edges_and_no_more():
     assert window.duration_s == pytest.approx(
         window.end["stands:gpu"].time_s - window.start["stands:gpu"].time_s
     )
+
+
+def test_a_window_of_no_length_holds_one_step_however_slow_the_meter():
+    _, meter, machine = stand(GPU)
+    read = meter.read
+    meter.read = lambda: (machine.sleep(0.5), read())[1]
+    rig = Rig(instruments=choose([meter], [probe(meter)]), clock=machine.clock)
+    window = measure(machine.work, rig, 0.0)
+    assert window.num_done == 7
+    assert window.duration_s == pytest.approx(0.5 + machine.step_s)
 
 
 def test_without_a_meter_work_is_timed_and_every_energy_is_unavailable():

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from moebench.analysis.energy.estimate import estimate
 from moebench.analysis.energy.tabulate import is_at_chance, tabulate_training, tabulate_windows
 from moebench.energy import run
 from moebench.energy.state import State
@@ -114,20 +113,6 @@ def test_the_load_of_the_experts_is_in_the_rows_and_in_the_table_of_training(row
         assert sum(load_E) == SPEC.learning.num_heldout * shape.top_k
         assert line["heldout_load_cv"] == pytest.approx(np.std(load_E) / np.mean(load_E))
         assert line["num_dead_experts"] == load_E.count(0)
-
-
-@pytest.mark.slow
-def test_an_estimate_is_a_table_of_its_own(rows):
-    zero, one = {"low": 0.0, "high": 0.0}, {"low": 1.0, "high": 2.0}
-    constants = {"static_w": one, "flop_j": zero, "byte_j": one, "source": "a test"}
-    windows = tabulate_windows(rows)
-    table = estimate(windows, constants)
-    assert len(table) == NUM_CELLS
-    expected = 1 / table["inferences_per_s"] + table["bytes"]
-    assert table["estimated_energy_low_j"].tolist() == pytest.approx(expected.tolist())
-    assert table["estimated_energy_high_j"].tolist() == pytest.approx((2 * expected).tolist())
-    assert set(table["energy_status"]) == {"estimated"}
-    assert windows["energy_j"].isna().all()
 
 
 @pytest.mark.slow

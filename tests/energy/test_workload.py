@@ -100,9 +100,32 @@ def test_the_balance_loss_evens_the_load_and_is_left_out_where_its_factor_is_zer
     assert sum(with_it) == sum(without) == 300
     assert load_cv(with_it) < 0.7 * load_cv(without)
     share_E, prob_E = torch.tensor(without) / 300, model.gate(heldout.x_ND).softmax(1).mean(0)
-    torch.testing.assert_close(model.balance_loss(heldout.x_ND), 4 * (share_E * prob_E).sum())
+    score_NC, balance = model.with_balance_loss(heldout.x_ND)
+    torch.testing.assert_close(balance, 4 * (share_E * prob_E).sum())
+    torch.testing.assert_close(score_NC, model(heldout.x_ND))
     epochs, _, _ = train("dense_active")
     assert {epoch.heldout_load_E for epoch in epochs} == {None}
+
+
+def test_a_step_asks_the_gate_once_and_learns_as_if_it_asked_twice():
+    learning = SHORT.model_copy(update={"num_epochs": 1, "balance_coef": 0.3})
+    samples, heldout = workload.train_and_heldout(learning, 0)
+    model, plain = seeded("moe", SHAPE, 0), seeded("moe", SHAPE, 0)
+    asked = []
+    model.gate.register_forward_hook(lambda *_: asked.append(model.training))
+    list(Trainer(model, samples, learning, 0).epochs(heldout, lambda step: step(), "moe"))
+    assert sum(asked) == math.ceil(400 / 64)
+    optimiser = torch.optim.Adam(plain.parameters(), lr=learning.learning_rate)
+    for index in workload.shuffle(400, 0, 1).split(64):
+        optimiser.zero_grad()
+        x_BD, y_B = samples.x_ND[index], samples.y_N[index]
+        prob_BE, expert_BK = plain.gate(x_BD).softmax(1), plain.choices(x_BD)[1]
+        share_E = expert_BK.flatten().bincount(minlength=4) / expert_BK.numel()
+        balance = 4 * (share_E * prob_BE.mean(0)).sum()
+        (torch.nn.CrossEntropyLoss()(plain(x_BD), y_B) + 0.3 * balance).backward()
+        optimiser.step()
+    for ours, expected in zip(model.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, expected)
 
 
 def test_an_expert_that_nobody_chooses_has_a_load_of_nothing():

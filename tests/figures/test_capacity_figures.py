@@ -8,6 +8,7 @@ import pytest
 from moebench import registry
 from moebench.analysis.capacity.tabulate import tabulate_capacity
 from moebench.figures import base
+from moebench.report import capacity as report
 from tests.capacities import readings
 
 NAMES = ("drop_rate", "tokens_per_s")
@@ -88,3 +89,22 @@ def test_too_few_rounds_for_an_interval_are_told(name, capacity):
     drawing = figure(name)
     base.render(drawing, {"capacity": table})
     assert "No intervals" in drawing.caption({"capacity": table})
+
+
+def test_the_page_says_what_room_costs_and_what_dropping_small_weights_saves():
+    cells = pd.DataFrame(
+        [
+            ("position", 1.0, 0.3, 1.0, 100), ("position", 2.0, 0.05, 3.0, 250),
+            ("gate", 1.0, 0.1, 1.0, 100), ("gate", 2.0, 0.05, 3.0, 250),
+            ("none", None, 0.0, 2.0, 100),
+        ],
+        columns=["policy", "capacity_factor", "unrouted_rate", "layer_time_s", "buffer_bytes"],
+    ).assign(routing="trace", router="softk", num_experts=8, top_k=2)  # fmt: skip
+    [saved] = report.policies(cells)
+    assert "softmax top-k (K 2) at capacity factor 1: 10.0% instead of 30.0%" in saved
+    [no_difference] = report.policies(cells[cells["capacity_factor"] == 2])
+    assert "makes no difference" in no_difference
+    grows, dropless = report.cost(cells)
+    assert "from capacity factor 1 to 2 it grows 2.50 times" in grows
+    assert "a layer takes 3.00 times as long" in grows
+    assert "it takes 1.50 times as long as dropless" in dropless

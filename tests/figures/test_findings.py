@@ -2,6 +2,7 @@
 
 import re
 
+import pandas as pd
 import pytest
 import synthetic
 
@@ -38,6 +39,18 @@ def test_who_looks_at_later_tokens_unsaid_is_named_and_ranked_nowhere():
     assert "softmax top-k CF 1.25 is ranked nowhere" in " ".join(sentences)
 
 
+def test_a_router_that_repeats_a_published_mistake_is_ranked_nowhere():
+    table, pairs = synthetic.summary(), synthetic.contrasts()
+    renamed = {"softk": "legacy_softk"}
+    table["router"] = table["router"].replace(renamed)
+    for side in "ab":
+        pairs[f"router_{side}"] = pairs[f"router_{side}"].replace(renamed)
+    sentences = findings.quality(table, pairs)
+    assert "softmax" not in sentences[0]
+    assert "repeats a published mistake on purpose and is ranked nowhere" in " ".join(sentences)
+    assert "Of 8 routed arms" in comparisons.against_dense(table, pairs)[0]
+
+
 def test_another_best_arm_gives_another_sentence():
     table = synthetic.summary()
     table.loc[table["router"] == "hash", "val_nll_causal_nats"] = 1.5
@@ -67,11 +80,17 @@ def test_a_tie_names_what_would_have_been_found_and_an_equivalence_its_margin(te
     assert " ties " not in sentences
 
 
+def test_the_smaller_of_two_shares_comes_first():
+    table = synthetic.contrasts().assign(conclusion="tie")
+    sizes = [0.05 if number % 2 else 0.15 for number in range(len(table))]
+    sentences = comparisons.verdicts(
+        ("softk", 1.25), synthetic.summary(), table.assign(minimum_detectable_nats=sizes)
+    )
+    assert "differ by 5.1% to 16.2% would" in " ".join(sentences)
+
+
 def test_verdicts_read_the_same_from_both_sides():
     table = synthetic.contrasts()
-    forth = comparisons.relations(("softk", 1.25), table)[("hash", 1.25)]
-    back = comparisons.relations(("hash", 1.25), table)[("softk", 1.25)]
-    assert (forth, back) == ("lower", "higher")
     assert comparisons.conclusions(("softk", 1.25), table)[("hash", 1.25)][0] == "better"
     assert comparisons.conclusions(("hash", 1.25), table)[("softk", 1.25)][0] == "worse"
 
@@ -99,11 +118,16 @@ def test_one_seed_is_said_to_test_nothing():
 
 def test_dense_networks_are_compared_with_every_ranked_router(text):
     contrasts = synthetic.contrasts()
-    pairs = comparisons.relations(("dense", None), contrasts)
-    routed = {arm: verdict for arm, verdict in pairs.items() if arm[1] is not None}
-    better = sum(verdict == "higher" for verdict in routed.values())
+    pairs = comparisons.conclusions(("dense", None), contrasts)
+    routed = {arm: told[0] for arm, told in pairs.items() if arm[1] is not None}
+    better = sum(told == "worse" for told in routed.values())
     assert len(routed) == 10
-    assert f"Of 10 routed arms, {better} are better than dense (equal FLOPs)" in text
+    worse = sum(told == "better" for told in routed.values())
+    ties = 10 - better - worse
+    assert (
+        f"Of 10 routed arms, {better} are better than dense (equal FLOPs), {ties} tie with it and "
+        f"{worse} are worse." in text
+    )
 
 
 def test_open_memberships_of_the_frontier_carry_their_probability(text):
@@ -148,6 +172,18 @@ def test_how_far_the_loss_still_fell_is_told(text):
     settled = curves.assign(value=2.0)
     assert "would change little" in findings.at_the_end(settled)[0]
     assert findings.at_the_end(curves[curves["step"] == 300]) == []
+
+
+def test_runs_of_unlike_lengths_are_each_compared_with_themselves():
+    long, short = synthetic.curves(), synthetic.curves()
+    short = short[short["step"] <= 150].assign(num_steps=150)
+    short.loc[short["quantity"] == "val_nll_nats", "value"] = 9.0
+    curves = pd.concat([long.assign(num_steps=300), short], ignore_index=True)
+    fall = [long.loc[long["quantity"].eq("val_nll_nats") & long["step"].eq(step), "value"].mean()
+            for step in (225, 300)]  # fmt: skip
+    [sentence] = findings.at_the_end(curves)
+    assert f"moved by {(fall[1] - fall[0]) / 2:+.3f} nats" in sentence
+    assert "last two scorings of a run" in sentence
 
 
 def test_drops_are_those_of_the_table(text):
@@ -233,3 +269,5 @@ def test_speed_ups_are_counted_by_outcome_and_bounds_are_no_numbers(text):
     sentences = gains.speed_up(missed)
     assert len(sentences) == 2
     assert all("No speed-up is more than 0.900." in each for each in sentences)
+    unbounded = pd.concat([missed, missed.assign(speed_up_at_most=float("nan"))])
+    assert all("No speed-up is more" not in each for each in gains.speed_up(unbounded))

@@ -147,16 +147,40 @@ def test_the_comparison_reads_back_as_it_was_written(everything, tmp_path):
     pd.testing.assert_frame_equal(again, everything["published"])
 
 
-@pytest.mark.slow
-def test_repeatability_is_that_of_the_halves_of_a_job(everything):
-    cells = everything["parallel"].head(3).assign(halves_ratio=[1.02, 1 / 1.1, 1.3])
+def test_repeatability_is_that_of_the_halves_of_a_job():
+    cells = truth.cells().head(3).assign(halves_ratio=[1.02, 1 / 1.1, 1.3])
     sentence = parallel.repeatability(cells)[0]
     assert "factor of 1.10 (median over 3 cells) and 1.30 (largest)" in sentence
     assert "67% of the cells lie within 15 %" in sentence
 
 
-@pytest.mark.slow
-def test_a_cost_that_does_not_show_has_a_dash_instead_of_an_endless_rate(everything):
-    model = everything["model"].assign(operation_s=0.0)
-    assert "inf" not in parallel.model_table(model)
-    assert "–" in parallel.model_table(model)
+def test_costs_are_shown_as_rates_and_those_that_do_not_show_as_a_dash():
+    costs = {
+        "layout": "tensor", "direction": "forward", "call_s": 4e-5, "expert_s": 2e-5,
+        "operation_s": 0.0, "byte_s": 8e-11, "collective_factor": 1.3, "num_fitted_cells": 9,
+        "fitted_median_relative_error": 0.1, "num_held_out_cells": 3,
+        "held_out_median_relative_error": 0.2,
+    }  # fmt: skip
+    text = " ".join(parallel.model_table(pd.DataFrame([costs])).split())
+    for shown in ("40.0", "20.0", "–", "12.5", "1.30"):
+        assert shown in text
+    assert "inf" not in text
+
+
+def test_links_are_shown_in_microseconds_and_gigabytes():
+    link = {
+        "collective": "all_reduce", "world_size": 4, "is_oversubscribed": False,
+        "latency_s": 8e-6, "bandwidth_bytes_per_s": 2e9, "median_relative_error": 0.05,
+    }  # fmt: skip
+    text = " ".join(parallel.links_table(pd.DataFrame([link])).split())
+    for shown in ("all-reduce", "8.0", "2.00", "5%"):
+        assert shown in text
+
+
+def test_a_published_cell_of_unknown_width_stands_beside_the_smallest_measured():
+    cells = truth.cells()
+    both = pd.concat([cells.assign(feature_dim=2048), cells], ignore_index=True)
+    table = compare_published(both, published_parallel.read(DURATIONS))
+    unknown = table[table["feature_dim"].isna()]
+    assert len(unknown)
+    assert set(unknown["measured_feature_dim"]) == {32}

@@ -141,6 +141,29 @@ def test_the_page_says_of_random_routers_that_training_changed_nothing(tables, t
     assert "nan" not in text
 
 
+def test_experts_are_idle_that_few_ask_for_of_their_fair_share():
+    load = pd.DataFrame(
+        {"router": "top1", "state": "trained", "requested_share": [0.9, 0.005, 0.0001],
+         "fair_share": 1 / 16}
+    )  # fmt: skip
+    assert specialisation.idle(load)[0].endswith("over layers and seeds: top-1 1.")
+    assert specialisation.idle(load.head(2))[0].startswith("No trained expert")
+
+
+def test_the_pair_that_is_named_shares_most_beyond_its_loads():
+    pair = {"router": "softk", "seed": 0, "state": "trained", "layer": 0}
+    table = pd.DataFrame(
+        [
+            pair | {"expert": 0, "other": 1, "share": 0.9, "by_load": 0.95},
+            pair | {"expert": 2, "other": 3, "share": 0.6, "by_load": 0.2},
+            pair | {"expert": 4, "other": 5, "share": 0.02, "by_load": 0.001},
+        ]
+    )
+    [sentence] = specialisation.mates(table)
+    assert "60% of the tokens of expert 2" in sentence
+    assert specialisation.mates(table[table["share"] == 0.9]) == []
+
+
 def test_the_coloured_passage_shows_every_token_of_every_layer_and_state(tables):
     page = passage_page.page(tables["passage"])
     assert page.count('<span class="token') == 3 * 2 * 2 * S

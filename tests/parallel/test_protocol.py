@@ -121,8 +121,7 @@ def test_a_calls_parts_add_up_to_its_time():
         clock.now_s += 1
         trace.mark("routing")
         clock.now_s += 2
-        trace.sent[Message("all_reduce", 40, 2)] += 1
-        trace.carry_out("all_reduce", takes(clock, 4.0), takes(clock, 8.0))
+        trace.carry_out(Message("all_reduce", 40, 2), takes(clock, 4.0), takes(clock, 8.0))
         trace.mark("experts")
         clock.now_s += 16
 
@@ -140,19 +139,24 @@ def test_a_calls_parts_add_up_to_its_time():
 
 
 def test_parts_are_means_over_ranks_and_messages_those_of_the_busiest():
-    ranks = FakeRanks(other=lambda own: own * 3)
-    ranks.other = lambda own: own if own.shape == (1, 1) else own * 3
+    def other(own):
+        if own.shape == (1, 2):
+            return torch.tensor([[10, 60]], dtype=torch.float64)
+        return own if own.shape == (1, 1) else own * 3
+
+    ranks = FakeRanks(other=other)
     clock, watch = stopwatch(ranks)
 
     def call():
         clock.now_s += 1
         ranks.trace.mark("experts")
-        ranks.trace.sent[Message("all_to_all", 10, 2)] += 1
-        ranks.trace.sent[Message("all_gather", 20, 2)] += 1
+        for num_bytes in (100, 50):
+            message = Message("all_to_all", num_bytes, 2)
+            ranks.trace.carry_out(message, lambda: None, lambda: None)
 
     found = watch.trace(Arm(call=call, is_alone=False))
     assert found.parts["experts_s"] == 2
-    assert found.messages == [("all_gather", 60, 2), ("all_to_all", 30, 2)]
+    assert found.messages == [("all_to_all", 100, 2), ("all_to_all", 60, 2)]
 
 
 def test_alone_the_parts_are_those_of_rank_0():

@@ -93,6 +93,13 @@ def test_a_cold_first_block_shows():
     assert duration_stats(np.array(durations[1:]))["first_block_ratio"] == pytest.approx(1)
 
 
+def test_the_time_of_communication_is_the_median_of_the_blocks():
+    spent_s = [1e-5, 2e-5, 9e-5, 2e-5, 1e-5, 2e-5]
+    calls = [call(block, [1e-3], {"comm_s": each}) for block, each in enumerate(spent_s)]
+    [line] = tabulate_cells([*calls, memory()]).to_dict("records")
+    assert line["comm_s"] == 2e-5
+
+
 def test_collectives_that_are_not_called_take_no_time():
     [line] = tabulate_cells(cell(BLOCKS)).to_dict("records")
     assert line["all_reduce_s"] == pytest.approx(1e-5)

@@ -105,8 +105,12 @@ def test_results_that_are_no_folder_are_refused(fresh):
     assert "results is not a folder that can be written to" in run.stdout
 
 
-def test_more_measured_threads_than_cores_are_refused(fresh):
-    said = refused(fresh, "--config", f"timing={{threads: {num_cores() + 1}}}")
+@pytest.mark.parametrize(
+    "setting",
+    ["timing={%s}", "experiments={unified: {training: {%s}}}", "waterfall={training: {%s}}"],
+)
+def test_more_threads_than_cores_are_refused_wherever_they_are_asked_for(fresh, setting):
+    said = refused(fresh, "--config", setting % f"threads: {num_cores() + 1}")
     assert f"more than the {num_cores()} cores at hand" in said
 
 

@@ -8,20 +8,22 @@ capacity of a layout that drops nothing, the router of a routing that nobody tra
 import pandas as pd
 import pandera.pandas as pa
 
-from moebench.analysis.columns import Columns, count, encloses, interval, positive, real, text
+from moebench.analysis.columns import (
+    Columns,
+    conserves,
+    count,
+    encloses,
+    interval,
+    positive,
+    real,
+    text,
+)
 
 ROUTINGS = ("normal", "zipf", "trace")
 POLICIES = ("position", "gate", "none")
 
 # What tells one cell from another, in the order in which tables are sorted.
 CELL = ("routing", "router", "num_experts", "top_k", "policy", "capacity_factor")
-
-
-def _conserves(time: str, rate: str) -> pa.Check:
-    def tokens(table: pd.DataFrame) -> "pd.Series[bool]":
-        return (table[rate] * table[time] / table["num_tokens"] - 1).abs() < 1e-9
-
-    return pa.Check(tokens, error=f"{rate} * {time} is not num_tokens")
 
 
 def _has_capacity_unless_dropless(table: pd.DataFrame) -> "pd.Series[bool]":
@@ -64,8 +66,8 @@ CAPACITY = pa.DataFrameSchema(
         **interval("layer_tokens_per_s"),
     },
     checks=[
-        _conserves("pack_time_s", "pack_tokens_per_s"),
-        _conserves("layer_time_s", "layer_tokens_per_s"),
+        conserves("pack_tokens_per_s", "pack_time_s", "num_tokens"),
+        conserves("layer_tokens_per_s", "layer_time_s", "num_tokens"),
         pa.Check(
             _has_capacity_unless_dropless,
             error="what drops nothing has no capacity and no padding, all else has a capacity",

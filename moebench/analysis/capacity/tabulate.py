@@ -11,6 +11,7 @@ import pandas as pd
 from moebench import tables
 from moebench.analysis import statistics
 from moebench.analysis.capacity.schemas import CAPACITY, CELL
+from moebench.analysis.columns import add_interval
 from moebench.analysis.rates import tokens_per_s
 from moebench.records import Row
 
@@ -37,7 +38,7 @@ def tabulate_capacity(rows: Sequence[Row], rng: np.random.Generator) -> pd.DataF
     for name in ("drop_rate", "unrouted_rate"):
         x_AR = np.stack([group.to_numpy() for _, group in by_cell[name]])
         table[name] = x_AR.mean(axis=1)
-        _add_interval(table, name, statistics.mean_interval(x_AR))
+        add_interval(table, name, statistics.mean_interval(x_AR))
     for time, rate in TIMES.items():
         time_AR = np.stack([group.to_numpy() for _, group in by_cell[time]])
         _add_speed(table, time, rate, statistics.median_draws(time_AR, rng, NUM_DRAWS))
@@ -60,10 +61,6 @@ def _readings(rows: Sequence[Row]) -> pd.DataFrame:
     read["padding_waste"] = 1 - read["kept"] / read["num_rows"]
     read["max_vio"] = read["largest_load"] * read["num_experts"] / read["requested"] - 1
     return read.sort_values("round", kind="stable")
-
-
-def _add_interval(table: pd.DataFrame, name: str, interval: statistics.Interval) -> None:
-    table[f"{name}_low"], table[f"{name}_high"] = interval
 
 
 def _add_speed(table: pd.DataFrame, time: str, rate: str, draws_AD: statistics.Array) -> None:

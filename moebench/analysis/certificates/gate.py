@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from moebench.analysis.certificates import verdict
 from moebench.analysis.certificates.tabulate import tabulate_certificates
-from moebench.analysis.frontier import LEGACY, NON_CAUSAL
+from moebench.analysis.certificates.verdict import NON_CAUSAL
 from moebench.records import Row
 from moebench.spec import BASELINES, certificate_name
+
+LEGACY = "legacy_"  # begins the name of a router that repeats a published mistake on purpose
 
 
 def vouching(rows: Sequence[Row], digests: Mapping[str, str]) -> pd.DataFrame:
@@ -57,13 +58,16 @@ def may_be_ranked(arms: pd.DataFrame) -> "pd.Series[bool]":
     """Whether the score that counts of each arm is one of a language model.
 
     It is where the router looks at no later token, or says that it does and was scored without
-    them; not where it looks at more than it says, for then it was scored with them. A router that
-    repeats a published mistake on purpose is no candidate.
+    them. Whoever names a best arm asks this; a table of pairs of arms leaves nobody out.
     """
-    has_causal_score = arms["val_nll_causal_nats"].notna()
-    lies = [
-        not pd.isna(found) and found == NON_CAUSAL and verdict.is_lie(declared, found)
-        for declared, found in zip(arms["causality"], arms["certified"], strict=True)
-    ]
-    is_legacy = arms["router"].str.startswith(LEGACY)
-    return has_causal_score & ~pd.Series(lies, index=arms.index, dtype=bool) & ~is_legacy
+    return arms["val_nll_causal_nats"].notna() & ~hides_later_tokens(arms) & ~is_legacy(arms)
+
+
+def hides_later_tokens(arms: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether a certificate shows an arm to look at later tokens, which it does not declare."""
+    return (arms["certified"] == NON_CAUSAL) & (arms["causality"] != NON_CAUSAL)
+
+
+def is_legacy(arms: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether an arm's router repeats a published mistake on purpose: it is no candidate."""
+    return arms["router"].str.startswith(LEGACY)

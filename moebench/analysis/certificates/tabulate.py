@@ -17,7 +17,8 @@ LEAK = ("leak_nats", "leak_nats_low", "leak_nats_high")
 def tabulate_certificates(rows: Sequence[Row]) -> pd.DataFrame:
     """One line per certificate, its class derived from its readings and from nothing else.
 
-    Of several toys the one with the largest leak speaks, and the largest change that any shows.
+    Of several toys the one whose leak is surest to be large speaks, and the largest change that any
+    shows.
     """
     names = dict.fromkeys(row.values["certificate"] for row in rows)
     lines = [
@@ -34,7 +35,7 @@ def _line(name: str, rows: Sequence[Row]) -> dict[str, Any]:
         raise ValueError(
             f"certificate {name} is incomplete; delete its rows and run certify_router again"
         )
-    worst = max(toys, key=lambda row: float(row.values["leak_nats"]))
+    worst = max(toys, key=lambda row: float(row.values["leak_nats_low"]))
     changes = {
         key: max(row.values[key] for row in toys)
         for probe in PROBES

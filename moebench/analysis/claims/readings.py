@@ -109,6 +109,7 @@ def _over_seeds(name: str, table: pd.DataFrame, summary: pd.DataFrame | None) ->
         draws[column] = _block_draws(x_AS, _rng(name, column))
     if summary is not None:
         at_A = pd.Index(_key(summary, identity)).get_indexer(first.index)
+        assert (at_A >= 0).all(), f"the summary of {name} lacks an arm"
         once = [column for column in draws if np.isnan(draws[column]).all()]
         known = _of_intervals(name, summary)
         draws |= {column: known[column][at_A] for column in once if column in known}

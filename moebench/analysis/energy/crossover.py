@@ -111,7 +111,8 @@ def _verdict(
     point, reach = found
     if len(reach) == 0 or (gain_S[-1] < 0 and np.exp(reach.max()) < num_params_S[-1]):
         return Crossover(np.nan, np.nan, np.nan, NONE if gain_S[-1] < 0 else THROUGHOUT)
-    low = _within(np.exp(reach.min()), num_params_S)
+    # Nothing measured says from where on, if the mixture is nowhere behind in the mean.
+    low = _within(np.exp(reach.min()), num_params_S) if (gain_S <= 0).any() else np.nan
     high = _within(np.exp(reach.max()), num_params_S)
     if np.isfinite(low) and np.isfinite(high):
         return Crossover(point, low, high, WITHIN)

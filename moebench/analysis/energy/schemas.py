@@ -9,7 +9,7 @@ a dense one. Joules that were not measured are null, never 0.
 import pandas as pd
 import pandera.pandas as pa
 
-from moebench.analysis.columns import Columns, count, positive, real, text
+from moebench.analysis.columns import Columns, conserves, count, positive, real, text
 
 NETWORKS = ("moe", "dense_total", "dense_active")
 DTYPES = ("f32", "tf32", "bf16")
@@ -19,16 +19,6 @@ WITH_VALUE = ("measured", "integrated", "estimated")
 # What tells one window from another, in the order in which tables are sorted.
 CELL = ("size", "network", "kernel", "batch_size", "dtype", "device")
 WINDOW = (*CELL, "block")
-
-
-def _product(rate: str, amount: str, result: str) -> pa.Check:
-    """A rate times an amount is the result, in every row that has all three."""
-
-    def conserves(table: pd.DataFrame) -> "pd.Series[bool]":
-        known = table[[rate, amount, result]].notna().all(axis=1)
-        return ~known | ((table[rate] * table[amount] / table[result] - 1).abs() < 1e-9)
-
-    return pa.Check(conserves, error=f"{rate} * {amount} is not {result}")
 
 
 def _has_joules_exactly_with_value(table: pd.DataFrame) -> "pd.Series[bool]":
@@ -86,10 +76,10 @@ ENERGY = pa.DataFrameSchema(
         "num_cores": count(),
     },
     checks=[
-        _product("inferences_per_s", "duration_s", "inferences"),
-        _product("batch_size", "num_batches", "inferences"),
-        _product("inferences_per_j", "energy_j", "inferences"),
-        _product("power_w", "duration_s", "energy_j"),
+        conserves("inferences_per_s", "duration_s", "inferences"),
+        conserves("batch_size", "num_batches", "inferences"),
+        conserves("inferences_per_j", "energy_j", "inferences"),
+        conserves("power_w", "duration_s", "energy_j"),
         pa.Check(
             _has_joules_exactly_with_value,
             error="a status with a value needs joules and a method, any other a reason alone",

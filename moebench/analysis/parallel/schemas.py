@@ -8,7 +8,7 @@ own, slowed by the clocks inside them, and are means over these calls and over r
 import pandas as pd
 import pandera.pandas as pa
 
-from moebench.analysis.columns import Columns, count, encloses, positive, real, text
+from moebench.analysis.columns import Columns, conserves, count, encloses, positive, real, text
 from moebench.analysis.parallel.words import (
     CELL,
     COLLECTIVES,
@@ -33,11 +33,6 @@ IDENTITY: Columns = {
     "output_dim": count(),
     "direction": pa.Column(str, pa.Check.isin(DIRECTIONS)),
 }
-
-
-def _throughput_times_time(table: pd.DataFrame) -> "pd.Series[bool]":
-    samples = table["throughput_samples_per_s"] * table["median_duration_s"]
-    return (samples / table["batch_size"] - 1).abs() < 1e-9
 
 
 def _marks_oversubscription(table: pd.DataFrame) -> "pd.Series[bool]":
@@ -80,7 +75,7 @@ PARALLEL = pa.DataFrameSchema(
         "num_cores": count(),
     },
     checks=[
-        pa.Check(_throughput_times_time, error="throughput times duration is not the batch"),
+        conserves("throughput_samples_per_s", "median_duration_s", "batch_size"),
         pa.Check(
             _marks_oversubscription,
             error="oversubscribed does not say whether ranks x threads exceed cores",

@@ -31,18 +31,18 @@ def contrasts(rows: Sequence[Row], statistics: StatisticsSpec = DECLARED) -> pd.
     finals = arms.final_rows(rows)
     known: Any = finals.drop_duplicates("arm")[["arm", *arms.FACTORS]].to_dict("records")
     factors = pairs(known)
-    parts = [
-        _quantity(quantity, arms.crossed(finals, "seed", quantity), known, factors)
-        for quantity in QUANTITIES
-    ]
     margins = {
         "answer_nll_nats": math.log1p(statistics.ppl_margin),
         "accuracy": statistics.accuracy_margin,
     }
-    for quantity, part in zip(QUANTITIES, parts, strict=True):
-        values = arms.crossed(finals, "seed", quantity).to_numpy()
-        is_loss = quantity == "answer_nll_nats"
-        equivalence.judge(part, values, "difference", margins[quantity], less_is_better=is_loss)
+    parts = []
+    for quantity in QUANTITIES:
+        values = arms.crossed(finals, "seed", quantity)
+        parts.append(_quantity(quantity, values, known, factors))
+        equivalence.judge(
+            parts[-1], values.to_numpy(), "difference", margins[quantity],
+            less_is_better=quantity == "answer_nll_nats",
+        )  # fmt: skip
     return tables.check(pd.concat(parts, ignore_index=True), CONTRASTS)
 
 

@@ -8,6 +8,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from moebench import tables
 from moebench.analysis import blocks, frontier, statistics
+from moebench.analysis.columns import add_interval
 from moebench.analysis.perft import arms
 from moebench.analysis.perft.schemas import ARM, CURVES, MEMORY, RUNS, SCORED, SIZE, SUMMARY
 from moebench.analysis.rates import perplexity
@@ -59,7 +60,7 @@ def summarise(rows: Sequence[Row], rng: np.random.Generator) -> pd.DataFrame:
     table = table.join(by_arm[list(MEMORY)].max()).assign(**arms.base_scores(rows))
     for quantity, values in (("answer_nll_nats", nll), ("accuracy", accuracy)):
         table[quantity] = values.mean(axis=1)
-        _add_interval(table, quantity, statistics.mean_interval(values.to_numpy()))
+        add_interval(table, quantity, statistics.mean_interval(values.to_numpy()))
     for end in ("", "_low", "_high"):
         table[f"answer_ppl{end}"] = table[f"answer_nll_nats{end}"].map(perplexity)
     table["accuracy_questions_low"], table["accuracy_questions_high"] = proportion_confint(
@@ -83,7 +84,7 @@ def _add_time(table: pd.DataFrame, timed: pd.DataFrame, rng: np.random.Generator
     time_AR = time.loc[table.index].to_numpy()
     table["train_time_s"] = np.median(time_AR, axis=1)
     draws_AD = statistics.median_draws(time_AR, rng, NUM_DRAWS)
-    _add_interval(table, "train_time_s", statistics.draws_interval(draws_AD))
+    add_interval(table, "train_time_s", statistics.draws_interval(draws_AD))
 
 
 def _add_frontier(
@@ -96,7 +97,3 @@ def _add_frontier(
     loss_AD = blocks.block_draws(loss_AS, rng, NUM_DRAWS)
     size_AD = np.broadcast_to(-size_A[:, None], loss_AD.shape)
     table[f"p_on_frontier_{name}"] = frontier.p_on_frontier(loss_AD, size_AD, is_correct_A)
-
-
-def _add_interval(table: pd.DataFrame, quantity: str, interval: statistics.Interval) -> None:
-    table[f"{quantity}_low"], table[f"{quantity}_high"] = interval.low, interval.high

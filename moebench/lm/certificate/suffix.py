@@ -29,7 +29,7 @@ def probe(model: LanguageModel, tokens: Tokens, setting: Setting, num_windows: i
     another window does; ``decode_gap_nats`` what it gains from there being later
     tokens at all, as there are when a whole text is scored and none when it is generated. Both
     are means over windows and cuts, positive where later tokens helped, with 95 % intervals over
-    windows. Raises ValueError where the held-out text does not fill a batch.
+    windows. Raises ValueError where the held-out text does not fill two batches.
     """
     model.eval()
     batches = _batches(model, tokens, num_windows)
@@ -75,16 +75,15 @@ def _loss(model: LanguageModel, input_BS: Tensor, target_BS: Tensor, setting: Se
 
 
 def _batches(model: LanguageModel, tokens: Tokens, num_windows: int) -> list[Batch]:
-    """Whole batches of held-out windows, as many as hold ``num_windows``, or all there are."""
+    """Two whole batches or more, as many as hold ``num_windows``, or all there are."""
     B, S = model.spec.training.batch_size, model.spec.training.seq_len
-    num_batches = math.ceil(num_windows / B)
     whole = [batch for batch in tokens.validation_batches(B, S) if batch[0].shape == (B, S)]
-    if not whole:
+    if len(whole) < 2:
         raise ValueError(
-            f"held-out text: {len(tokens.validation_N)} tokens do not fill one batch of {B} "
+            f"held-out text: {len(tokens.validation_N)} tokens do not fill two batches of {B} "
             f"windows of {S}; give more text, or lower training.batch_size"
         )
-    return whole[:num_batches]
+    return whole[: max(2, math.ceil(num_windows / B))]
 
 
 def _gain(name: str, gain_W: Tensor) -> Values:

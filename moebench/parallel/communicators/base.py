@@ -121,10 +121,10 @@ class Communicator(ABC):
         """Leave the group, after the last collective."""
 
     def _run(self, collective: str, num_bytes: int, run: partial[None]) -> None:
-        trace = self.trace
-        trace.sent[Message(collective, num_bytes, self.world_size)] += 1
-        if trace.is_timing:
-            trace.carry_out(collective, self.barrier, run)
+        message = Message(collective, num_bytes, self.world_size)
+        self.trace.sent[message] += 1
+        if self.trace.is_timing:
+            self.trace.carry_out(message, self.barrier, run)
         else:
             run()
 

@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-import torch
 from torch import Tensor
 
 from moebench.parallel.communicators.base import Communicator
@@ -124,10 +123,3 @@ class Layout(ABC):
         routing = route(x_BF, gate_EF, gate_bias_E, self.network.top_k)
         self.trace.mark("routing")
         return routing
-
-
-def balanced_routing(cell: Cell) -> Tensor:
-    """Choices (B, K) that load all experts as evenly as can be."""
-    network = cell.network
-    start_B = torch.arange(cell.batch_size).unsqueeze(1) * network.top_k
-    return (start_B + torch.arange(network.top_k)) % network.num_experts

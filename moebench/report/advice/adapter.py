@@ -8,6 +8,7 @@ import pandas as pd
 from moebench.figures import adapters
 from moebench.figures.notes import join
 from moebench.report.advice.base import Answer, Line, Quotes, Tables, lines
+from moebench.report.comparisons import MIRROR
 
 QUESTION = "Which adapter on a pretrained mixture is worth its parameters?"
 TERMS = (
@@ -16,7 +17,6 @@ TERMS = (
     "what it costs is the trained parameters that each token meets."
 )
 LOSS = "answer_nll_nats"
-MIRROR = {"better": "worse", "worse": "better"}
 USUAL_INNER = "lora"  # goes without saying
 FEWEST_SEEDS = 2
 ARM = ("arm", "rank", "num_adapters", "top_k")
@@ -64,11 +64,12 @@ def answer(tables: Tables) -> Answer:
     # Weighting by the base router repeats a published fault on purpose; nobody should take it.
     known = [each for each in lines(tables, "perft_summary", ARM) if not each["legacy_weighting"]]
     pairs = [each for each in lines(tables, "perft_contrasts", PAIR) if each["quantity"] == LOSS]
-    field = Field({each["arm"]: each for each in known}, pairs)
-    reason = _no_answer(field)
+    everyone = Field({each["arm"]: each for each in known}, pairs)
+    reason = _no_answer(everyone)
     if reason:
         return Answer("adapter", QUESTION, TERMS, "cannot say", f"Cannot say, because {reason}.")
     quote = Quotes()
+    field = Field({each["arm"]: each for each in known if _has_learnt(each)}, pairs)
     best = min(field.arms, key=lambda arm: field.arms[arm][LOSS])
     ties = [
         arm
@@ -91,6 +92,7 @@ def answer(tables: Tables) -> Answer:
         _score(field, chosen, quote),
         *_best(field, chosen, best, quote),
         *_cheaper(field, chosen, quote),
+        *_left_out(everyone, field, quote),
         *_accuracy(field.arms[chosen], quote),
     ]
     return Answer(
@@ -112,8 +114,7 @@ def _no_answer(field: Field) -> str | None:
         )
     if min(each["num_seeds"] for each in field.arms.values()) < FEWEST_SEEDS:
         return "one run of each adapter shows no difference from chance; give at least two `seeds`"
-    learnt = [each for each in field.arms.values() if _has_learnt(each)]
-    if not learnt:
+    if not any(_has_learnt(each) for each in field.arms.values()):
         return (
             "no adapter is better on held-out answers than the base without one; train longer "
             "(`perft.finetuning.num_steps`) or on more questions"
@@ -179,6 +180,12 @@ def _cheaper(field: Field, chosen: str, quote: Quotes) -> Iterator[str]:
             "Not tested against it, because they differ in more than one thing: "
             f"{'; '.join(never)}."
         )
+
+
+def _left_out(everyone: Field, field: Field, quote: Quotes) -> Iterator[str]:
+    names = [everyone.name(arm, quote) for arm in everyone.arms if arm not in field.arms]
+    if names:
+        yield f"Left out, as not surely better than the base: {'; '.join(names)}."
 
 
 def _accuracy(line: Line, quote: Quotes) -> Iterator[str]:

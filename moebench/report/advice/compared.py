@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from moebench.analysis.certificates.gate import may_be_ranked
 from moebench.report import arms, comparisons
 from moebench.report.advice.base import Line, Tables, lines
 
@@ -13,7 +14,7 @@ _NOT_TOLD_APART = ("tie", "equivalent")
 
 @dataclass(frozen=True)
 class Field:
-    """The arms of an experiment: routed causal ones, dense ones, and how pairs of them compare."""
+    """The ranked arms of an experiment, routed and dense, and how pairs of arms compare."""
 
     experiment: str
     routed: dict[arms.Arm, Line]
@@ -50,7 +51,7 @@ def is_faster(arm: Line, other: Line) -> bool:
 def compared(experiment: str, tables: Tables) -> Field:
     """The arms in tables ``{experiment}_summary`` and ``{experiment}_contrasts``."""
     summary = f"{experiment}_summary"
-    ranked = {summary: tables[summary][~arms.lie(tables[summary])]}
+    ranked = {summary: tables[summary][may_be_ranked(tables[summary])]}
     known = {arms.arm(each): each for each in lines(ranked, summary, arms.KEY)}
     contrasts = tables[f"{experiment}_contrasts"]
     pairs = {}

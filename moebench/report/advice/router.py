@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from moebench.analysis.certificates.gate import hides_later_tokens
 from moebench.analysis.schemas_ranks import RANKS
 from moebench.figures import style
 from moebench.figures.conditions import label
@@ -68,8 +69,9 @@ def _swept(experiment: str) -> str:
 def _no_answer(field: Field) -> str | None:
     if not field.routed:
         return (
-            f"experiment {field.experiment} has no router that text can be generated with: all "
-            "look at later tokens and do not declare it; add another one under `routers`"
+            f"experiment {field.experiment} has no router that may be ranked: all look at "
+            "later tokens and do not declare it, or repeat a published mistake; add another one "
+            "under `routers`"
         )
     if min(each["num_seeds"] for each in field.routed.values()) < FEWEST_SEEDS:
         return (
@@ -89,14 +91,17 @@ def _verdict(field: Field, chosen: arms.Arm, quote: Quotes) -> tuple[str, bool]:
         return f"Take {name}. No dense network was measured beside it.", True
     if not cheaper:
         return f"Take {name}: no dense network measured here is as good and certainly faster.", True
-    dense = join(style.cell(*each) for each in cheaper)
-    if all(told[each] == "worse" for each in cheaper):
-        return f"None: {dense} is both better and faster. Of the routers, take {name}.", True
-    if all(told[each] == "equivalent" for each in cheaper):
-        return f"None: {dense} is as good and faster. Of the routers, take {name}.", True
+    for conclusion, words in (
+        ("worse", "both better and faster"),
+        ("equivalent", "as good and faster"),
+    ):
+        dense = [style.cell(*each) for each in cheaper if told[each] == conclusion]
+        if dense:
+            return f"None: {join(dense)} is {words}. Of the routers, take {name}.", True
+    dense = [style.cell(*each) for each in cheaper]
     return (
         f"Of the routers, take {name}. But no mixture has shown here that it is worth it: "
-        f"{dense} is faster, and the seeds tell no difference in quality.",
+        f"{join(dense)} is faster, and the seeds tell no difference in quality.",
         False,
     )
 
@@ -200,7 +205,7 @@ def _unseen(field: Field, chosen: arms.Arm, quote: Quotes) -> Iterator[str]:
 def _futures(experiment: str, tables: Tables, quote: Quotes) -> Iterator[str]:
     """What routers that look at later tokens have while they may, and who does so in secret."""
     summary = tables[f"{experiment}_summary"]
-    secret = {arms.arm(each) for each in summary[arms.lie(summary)].to_dict("records")}
+    secret = {arms.arm(each) for each in summary[hides_later_tokens(summary)].to_dict("records")}
     for each in lines(tables, f"{experiment}_summary", arms.KEY):
         name = style.cell(*arms.arm(each))
         if arms.arm(each) in secret:

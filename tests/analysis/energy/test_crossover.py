@@ -86,6 +86,14 @@ def test_a_mixture_that_is_better_in_between_only_has_no_crossover():
     assert cross_over(SIZES_S, gain_BS).verdict == crossover.NONE
 
 
+def test_a_mixture_that_may_tie_in_between_only_has_no_earliest_size():
+    gain_BS = np.array([[1, 0.1, 1, 1], [1, -0.05, 1, 1], [1, 0.02, 1, 1.0]])
+    found = cross_over(SIZES_S, gain_BS)
+    assert found.verdict == crossover.NOT_ABOVE
+    assert np.isnan([found.num_params, found.low]).all()
+    assert SIZES_S[1] < found.high < SIZES_S[2]
+
+
 def test_identical_networks_tie():
     rng = np.random.default_rng(4)
     for _ in range(20):

@@ -12,6 +12,7 @@ from moebench.analysis.energy.crossovers import crossovers
 from moebench.analysis.energy.doubles import refuse
 from moebench.analysis.energy.elsewhere import brought_home
 from moebench.analysis.energy.equal_loss import equal_loss
+from moebench.analysis.energy.estimate import estimate
 from moebench.analysis.energy.ladder import ladder
 from moebench.analysis.energy.roofline import with_roofs
 from tests.analysis.energy.windows import NLL, REASON, windows, with_meter
@@ -99,6 +100,14 @@ def test_a_cell_that_only_has_invalid_windows_keeps_its_line_and_its_reason():
     assert (line.energy_status, line.energy_reason) == ("invalid", "invalid")
 
 
+def test_a_cell_has_the_status_of_its_joules_if_any_window_has_some():
+    table = windows()
+    some = cells(spoil(table, table["block"].eq(0), "invalid"))
+    assert set(some["energy_status"]) == {"measured"}
+    none = spoil(windows(with_joules=False), table["block"].eq(1), "invalid")
+    assert set(cells(none)["energy_status"]) == {"invalid"}
+
+
 def test_cells_without_joules_say_why_and_hold_no_zero():
     found = cells(windows(with_joules=False))
     assert (found["energy_reason"] == REASON).all()
@@ -158,11 +167,14 @@ def test_equal_networks_are_a_tie_on_the_ladder():
 
 
 def test_the_dense_network_of_equal_loss_is_found_between_two_sizes():
-    found = one(equal_loss(windows()), quantity="energy", kernel="grouped", size="large")
-    curve = {63_418_800: NLL["large"] + 0.05, 92_071_815: NLL["xl"] + 0.15}
-    share = (curve[63_418_800] - NLL["large"]) / (curve[63_418_800] - curve[92_071_815])
+    found = one(equal_loss(windows()), quantity="time", kernel="grouped", size="large")
+    share = 0.05 / (NLL["large"] + 0.05 - (NLL["xl"] + 0.15))
+    assert share == pytest.approx(5 / 8)
     expected = np.exp(np.log(63_418_800) * (1 - share) + np.log(92_071_815) * share)
     assert found.dense_params_at_equal_loss == pytest.approx(expected)
+    below_s, above_s = 6.34188**0.8, 36.828726**0.8 / 3
+    own_s = 6.34188**0.8 * 0.634188**-0.5
+    assert found.ratio == pytest.approx(below_s ** (1 - share) * above_s**share / own_s)
     assert found.ratio_low <= found.ratio <= found.ratio_high
 
 
@@ -182,6 +194,16 @@ def test_a_loss_that_no_dense_network_reaches_is_censored():
 
 def test_networks_that_were_not_trained_have_no_line_at_equal_loss():
     assert equal_loss(windows().assign(heldout_nll_nats=None)).empty
+
+
+def test_an_estimate_is_what_the_constants_say_and_no_measurement():
+    zero, one = {"low": 0.0, "high": 0.0}, {"low": 1.0, "high": 2.0}
+    constants = {"static_w": one, "flop_j": zero, "byte_j": one, "source": "a test"}
+    table = estimate(windows(with_joules=False), constants)
+    expected = 1 / table["inferences_per_s"] + table["bytes"]
+    assert table["estimated_energy_low_j"].tolist() == pytest.approx(expected.tolist())
+    assert table["estimated_energy_high_j"].tolist() == pytest.approx((2 * expected).tolist())
+    assert set(table["energy_status"]) == {"estimated"}
 
 
 def test_the_roofline_tells_arithmetic_from_memory_from_overhead():

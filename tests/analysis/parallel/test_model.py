@@ -14,7 +14,7 @@ from moebench.analysis.parallel.model import (
     predict,
     with_split,
 )
-from moebench.analysis.parallel.scaling import RANKS, LinkFigures, predictions
+from moebench.analysis.parallel.scaling import GROWING, RANKS, LinkFigures, predictions
 from tests.analysis.parallel import truth
 
 SHARE = 0.3
@@ -147,6 +147,9 @@ def test_more_ranks_are_predicted_for_each_link_and_marked_by_it():
     assert (wide["slow"] > wide["fast"]).all()
     fixed = table[(table["scaling"] == "fixed") & (table["layout"] == "single")]
     assert (fixed.groupby(["link", "direction"])["predicted_duration_s"].nunique() == 1).all()
+    growing = table[table["scaling"] == "per_rank"].groupby("world_size").first()
+    for name in GROWING:
+        assert growing[name].tolist() == [fixed[name].iloc[0] * ranks // 2 for ranks in RANKS]
 
 
 def test_textbook_times_of_collectives():

@@ -81,7 +81,8 @@ def test_the_frontier_weighs_score_against_activated_parameters_without_the_lega
     assert set(table.index[table["on_frontier_ppl"]]) == {FROZEN, E4, S16}
     assert set(table.index[table["on_frontier_accuracy"]]) == {FROZEN, S16}
     assert np.isnan(table.loc[LEGACY, "p_on_frontier_ppl"])
-    assert table["p_on_frontier_ppl"].drop(LEGACY).between(0, 1).all()
+    surely = table["p_on_frontier_ppl"].drop(LEGACY) > 0.9
+    assert set(surely.index[surely]) == {FROZEN, E4, S16}
 
 
 def test_step_times_are_medians_of_the_timing_job():

@@ -82,6 +82,12 @@ def test_a_planted_specialisation_is_found():
     assert np.isnan(before["learnt_nats"])
 
 
+def test_a_router_that_sends_all_tokens_to_the_same_experts_is_no_better_than_chance():
+    found = long_text(lambda ids_T, rng: np.tile([0, 1], (len(ids_T), 1)))
+    _, after = tabulate.tabulate_specialisation(found, text_of(found)).to_dict("records")
+    assert after["p_value"] == 1
+
+
 def test_planted_classes_stand_out_with_their_expert_and_no_other():
     def by_class(ids_T, rng):
         return np.stack([ids_T - 1, ids_T % E], axis=1)
@@ -127,10 +133,12 @@ def test_load_and_pairs_are_those_counted_by_hand():
     load = tabulate.tabulate_load(found)
     assert load["requested_share"].tolist() == pytest.approx([3 / 8, 2 / 8, 2 / 8, 1 / 8])
     assert load["kept_share"].sum() == pytest.approx(6 / 8)
-    pairs = tabulate.tabulate_coactivation(found).set_index(["expert", "other"])["share"]
-    assert pairs[0, 1] == pytest.approx(2 / 3)
-    assert pairs[1, 0] == 1
-    assert pairs[1, 3] == 0
+    pairs = tabulate.tabulate_coactivation(found).set_index(["expert", "other"])
+    assert pairs.loc[(0, 1), "share"] == pytest.approx(2 / 3)
+    assert pairs.loc[(1, 0), "share"] == 1
+    assert pairs.loc[(1, 3), "share"] == 0
+    assert pairs.loc[(0, 1), "by_load"] == pytest.approx(2 / 5)
+    assert pairs.loc[(1, 3), "by_load"] == pytest.approx(1 / 6)
 
 
 def test_single_choices_have_no_pairs():
