@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 
@@ -20,6 +21,16 @@ def noticed() -> Iterator[Callable[[], bool]]:
     before = signal.signal(signal.SIGTERM, lambda *_: has_come.set())
     try:
         yield has_come.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def passed_on(child: subprocess.Popen[str]) -> Iterator[None]:
+    """Pass SIGTERM on to a child that notices it, instead of dying of it and leaving it alone."""
+    before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    try:
+        yield
     finally:
         signal.signal(signal.SIGTERM, before)
 

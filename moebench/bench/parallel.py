@@ -1,6 +1,5 @@
 """Layouts against each other and against their floors, at the published sizes, over MPI."""
 
-import gc
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -144,12 +143,10 @@ def _rounds(
     """Median time of each arm's calls, each on its slowest rank, round by round."""
     order = random.Random(0)  # the same on every rank
     for turn in range(WARMUP_ROUNDS + num_rounds):
-        gc.collect()
-        gc.disable()
         own_s_AC = [[0.0] * CALLS for _ in arms]
-        for index in order.sample(range(len(arms)), len(arms)):
-            own_s_AC[index] = _calls(list(arms.values())[index], group)
-        gc.enable()
+        with machine.uncollected():
+            for index in order.sample(range(len(arms)), len(arms)):
+                own_s_AC[index] = _calls(list(arms.values())[index], group)
         all_s_WAC = group.all_gather(
             torch.tensor([own_s_AC], dtype=torch.float64), [1] * group.world_size
         )

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from moebench import machine, provenance
+from moebench import machine, provenance, termination
 from moebench.energy.plan import num_windows, plan_of
 from moebench.energy.readiness import check
 from moebench.energy.resume import finished, missing, num_missing
@@ -64,9 +64,12 @@ def _run(folder: Path, process: int, left_s: float | None) -> None:
     paths = [str(provenance.ROOT), os.environ.get("PYTHONPATH", "")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     last = ""
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as child:
+    with (
+        subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as child,
+        termination.passed_on(child),
+    ):
         assert child.stdout is not None
         for line in child.stdout:
             last = line.strip() or last

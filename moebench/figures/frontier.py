@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
+from moebench.analysis.certificates.gate import hides_later_tokens
 from moebench.figures import style, surfaces
 from moebench.figures.base import ArmFigure, Tables, rows
 from moebench.figures.labelling import Label, place
@@ -88,7 +89,7 @@ class Frontier(ArmFigure):
                 "Hollow and on no frontier: the perplexity with later tokens in view, which no "
                 f"text in the making has: {join(outside)}."
             )
-        caught = [_name(each) for each in rows(cells) if lies(each)]
+        caught = [_name(each) for each in rows(cells[hides_later_tokens(cells)])]
         if caught:
             text.append(f"Kept off, because it looks at later tokens unsaid: {join(caught)}.")
         shaded = surfaces.note(tables["attainment"])
@@ -101,19 +102,13 @@ def measured(summary: pd.DataFrame) -> pd.DataFrame:
     cells["tokens_per_s"] = cells["train_tokens_per_s"]
     for end in ("", "_low", "_high"):
         cells[f"ppl{end}"] = np.exp(cells[f"val_nll_causal_nats{end}"].astype(float))
-    is_caught = [lies(each) for each in rows(cells)]
-    cells["on_frontier"] = cells["on_frontier"].eq(True) & ~np.array(is_caught, dtype=bool)
+    cells["on_frontier"] = cells["on_frontier"].eq(True) & ~hides_later_tokens(cells)
     return cells.reset_index(drop=True)
 
 
 def leaking(cells: pd.DataFrame) -> pd.DataFrame:
     """Cells whose score of whole texts had later tokens in view."""
     return cells[cells["causality"] == style.NON_CAUSAL].dropna(subset=["val_nll_nats"])
-
-
-def lies(each: Any) -> bool:
-    """Whether a certificate found an arm to look at later tokens, and the arm does not say so."""
-    return bool(each.certified == style.NON_CAUSAL and each.causality != style.NON_CAUSAL)
 
 
 def vertices(cells: pd.DataFrame) -> list[tuple[float, float]]:

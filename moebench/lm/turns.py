@@ -1,6 +1,5 @@
 """Training steps of several models in turn, and the parts of one step on the clock."""
 
-import gc
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
+from moebench import machine
 from moebench.setting import Setting
 
 Clock = Callable[[], float]
@@ -43,9 +43,7 @@ def in_turn(
     No garbage is collected meanwhile.
     """
     order = random.Random(0)
-    gc.collect()
-    gc.disable()
-    try:
+    with machine.uncollected():
         for turn in tqdm(
             range(1, num_rounds + 1),
             desc=f"{name}, {num_models} in turn",
@@ -53,8 +51,6 @@ def in_turn(
         ):  # fmt: skip
             for index in order.sample(range(num_models), num_models):
                 yield turn, index
-    finally:
-        gc.enable()
 
 
 def clocked_step(

@@ -3,7 +3,6 @@
 Shapes: T tokens, D width, F hidden width of an expert, E experts, C slots per expert.
 """
 
-import gc
 import math
 import random
 import time
@@ -52,14 +51,12 @@ def measure(
     machine.check_threads(spec.threads, "capacity.threads")
     draws = Draws(spec, traces)
     cells = list(draws.cells())
-    with machine.exclusive(), torch.inference_mode():
+    with machine.exclusive(), machine.uncollected(), torch.inference_mode():
         setting = prepare(spec.device, spec.dtype, spec.threads)
         layer = build(spec, max(cell.num_experts for cell in cells), setting)
         facts = setting.facts(code)
         order = random.Random(spec.seed)
         rows = []
-        gc.collect()
-        gc.disable()
         for turn in tqdm(
             range(-spec.warmup_rounds, spec.num_rounds),
             desc=f"capacity, {len(cells)} cells in turn",
@@ -74,7 +71,6 @@ def measure(
                     settings = spec.model_dump(include=set(SHARED)) | cell.model_dump()
                     values |= {"round": turn, "layout": cell.layout}
                     rows.append(Row(kind="packing", spec=settings, setting=facts, values=values))
-        gc.enable()
     return rows
 
 

@@ -50,9 +50,7 @@ def timed_blocks(stopwatch: Stopwatch, arms: Sequence[Arm], what: str) -> Iterat
     caches what the arms before it have displaced. No garbage is collected meanwhile.
     """
     protocol = stopwatch.protocol
-    gc.collect()
-    gc.disable()
-    with tqdm(
+    bar = tqdm(
         total=(1 + protocol.num_blocks) * len(arms),  # fewer, where calls turn out to be slow
         desc=what,
         unit="visit",
@@ -60,7 +58,8 @@ def timed_blocks(stopwatch: Stopwatch, arms: Sequence[Arm], what: str) -> Iterat
         mininterval=5,
         ascii=True,
         ncols=90,
-    ) as bar:
+    )
+    with machine.uncollected(), bar:
         warm_ups = []
         for arm in arms:
             warm_ups.append(stopwatch.warm_up(arm))
@@ -75,7 +74,6 @@ def timed_blocks(stopwatch: Stopwatch, arms: Sequence[Arm], what: str) -> Iterat
             durations_s = stopwatch.time(arms[index], plans[index].calls_per_block)
             yield Visit(block=block, arm=index, warm_up=warm_ups[index], durations_s=durations_s)
             bar.update()
-    gc.enable()
 
 
 def num_refills(duration_s: float) -> int:

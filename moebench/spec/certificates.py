@@ -71,7 +71,8 @@ class CertificatesSpec(RoomSpec):
     num_windows: int = Field(
         64,
         ge=2,
-        description="held-out windows on which a trained model of an experiment is probed",
+        description="held-out windows on which a trained model of an experiment is probed; "
+        "two batches of them at least",
         json_schema_extra=unit("windows"),
     )
     figures: Annotated[list[FigureName], AfterValidator(distinct), drawing("certificates")] = Field(

@@ -1,9 +1,13 @@
 """A small sweep from end to end: rows, their arithmetic, tables, and what a kill leaves."""
 
 import json
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from moebench.analysis.energy.tabulate import is_at_chance, tabulate_training, tabulate_windows
@@ -125,6 +129,32 @@ def test_a_sweep_that_ran_out_of_time_goes_on_where_it_was(tmp_path):
     rows = run.measure(short.model_copy(update={"stop_after_s": None}), folder, code="test")
     assert len(of("window", rows)) == NUM_CELLS
     assert not folder.exists()
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_asked_to_end_keeps_its_windows_and_its_process_ends(tmp_path):
+    folder = tmp_path / "state"
+    spec = SPEC.model_copy(update={"num_processes": 1, "num_blocks": 3})
+    program = (
+        "import sys; from pathlib import Path; from moebench.energy import run\n"
+        "from moebench.spec import EnergySpec\n"
+        "run.measure(EnergySpec.model_validate_json(sys.argv[1]), Path(sys.argv[2]), 'test')"
+    )
+    asked = [sys.executable, "-c", program, spec.model_dump_json(), str(folder)]
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        while not of("window", State(folder).rows()):
+            assert process.poll() is None
+            time.sleep(0.05)
+        (child,) = psutil.Process(process.pid).children()
+        process.terminate()
+        said = process.stdout.read().decode()
+    assert "asked to end (SIGTERM) after" in said.splitlines()[-1]
+    assert not child.is_running()
+    kept = of("window", State(folder).rows())
+    assert 0 < len(kept) < 3 * NUM_CELLS
+    rows = of("window", run.measure(spec, folder, code="test"))
+    assert len(rows) == 3 * NUM_CELLS
+    assert rows[: len(kept)] == kept
 
 
 @pytest.mark.slow
