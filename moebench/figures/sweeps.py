@@ -35,6 +35,7 @@ HELD = {
 SIDE_BY_SIDE, MOST_ROWS = 3, 2  # panels
 Group = tuple[str, pd.DataFrame]  # title and cells
 MANY_TICKS = 5
+LONG_TITLE = 40  # characters, as far as a title of a panel among three reaches
 LOG_FROM = 8.0  # largest over smallest value from which on an axis is logarithmic
 
 
@@ -83,7 +84,7 @@ class SweepFigure(Figure):
             for axes, panel in zip(axes_P, row, strict=False):
                 cells = panel.cells[panel.cells["direction"] == direction]
                 self._panel(axes, cells)
-                axes.set_title(panel.title, fontsize=9.5)
+                axes.set_title(panel.title, fontsize=9.5 if len(panel.title) <= LONG_TITLE else 8.5)
             for axes in axes_P[len(row) :]:
                 axes.set_axis_off()
             axes_P[0].set_ylabel(f"{self.ylabel}\n{layouts.DIRECTIONS[direction]}")
