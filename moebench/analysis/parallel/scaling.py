@@ -103,7 +103,12 @@ def _of_link(
 
 
 def _sizes(cells: pd.DataFrame, model: Model) -> list[pd.DataFrame]:
-    """Cells to predict: the largest measured work, fixed and growing, on each number of ranks."""
+    """Cells to predict: the largest measured work, fixed and growing, on each number of ranks.
+
+    None where the model has no costs, as after a sweep too small to hold cells out.
+    """
+    if not model.costs:
+        return []
     size = [name for name in SIZE if name not in ("communicator", "backend", "direction")]
     volume = cells["batch_size"] * cells["feature_dim"] * cells["num_experts"]
     largest = cells[size].iloc[int(volume.argmax())]

@@ -152,6 +152,15 @@ def test_more_ranks_are_predicted_for_each_link_and_marked_by_it():
         assert growing[name].tolist() == [fixed[name].iloc[0] * ranks // 2 for ranks in RANKS]
 
 
+def test_without_costs_nothing_is_predicted():
+    """As after a sweep of one size, of which no cell can be held out."""
+    cells = truth.cells()
+    cells = cells[cells["batch_size"] == cells["batch_size"].min()]
+    nothing = Model.of(fitted(cells).assign(num_held_out_cells=0))
+    assert predictions(cells, nothing, FIGURES).empty
+    assert borders(cells, nothing, truth.LINKS)["predicted_fastest_layout"].isna().all()
+
+
 def test_textbook_times_of_collectives():
     link = LinkFigures(1e-6, 1e9)
     ranks_C, bytes_C = np.array([8.0]), np.array([8e6])
