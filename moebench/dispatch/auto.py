@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from moebench.dispatch.base import Dispatch, Experts
+from moebench.dispatch.base import Dispatch, Experts, number_types
 from moebench.dispatch.grouped import Grouped
 from moebench.dispatch.sorted import Sorted
 from moebench.routers.base import Routing
@@ -18,6 +18,7 @@ class Auto(Dispatch):
 
     def __call__(self, x_TD: Tensor, routing: Routing, experts: Experts) -> Tensor:
         """Mix the experts of each token."""
-        is_rounded = x_TD.dtype == torch.bfloat16 or torch.is_autocast_enabled("cuda")
-        chosen = self._grouped if x_TD.is_cuda and is_rounded else self._sorted
+        product, _ = number_types(x_TD, routing.weight_N)
+        is_grouped = x_TD.is_cuda and product == torch.bfloat16
+        chosen = self._grouped if is_grouped else self._sorted
         return chosen(x_TD, routing, experts)

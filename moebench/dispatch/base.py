@@ -43,3 +43,10 @@ class Dispatch(ABC):
     @abstractmethod
     def __call__(self, x_TD: Tensor, routing: Routing, experts: Experts) -> Tensor:
         """Sum over the assignments of each token of weight times expert(token), shape (T, D)."""
+
+
+def number_types(x_TD: Tensor, weight_N: Tensor) -> tuple[torch.dtype, torch.dtype]:
+    """Types of the experts' products, which is autocast's, and of their weighted sums."""
+    device = x_TD.device.type
+    product = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x_TD.dtype
+    return product, torch.promote_types(product, weight_N.dtype)

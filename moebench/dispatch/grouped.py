@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from moebench.dispatch.base import Dispatch, Experts
+from moebench.dispatch.base import Dispatch, Experts, number_types
 from moebench.routers.base import Routing
 
 _ALIGNED = 8  # numbers of two bytes in 16 bytes
@@ -21,17 +21,13 @@ class Grouped(Dispatch):
 
     def __call__(self, x_TD: Tensor, routing: Routing, experts: Experts) -> Tensor:
         """Mix the experts of each token. Under autocast only the products are in its type."""
-        device = x_TD.device.type
-        product = (
-            torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x_TD.dtype
-        )
-        total = torch.promote_types(product, routing.weight_N.dtype)
+        product, total = number_types(x_TD, routing.weight_N)
         behind_N = _behind_the_last(routing)
         order_N = behind_N.argsort(stable=True)
         token_N = routing.token_N.index_select(0, order_N)
         has_slot_N1 = (behind_N < routing.num_experts).index_select(0, order_N).unsqueeze(1)
         end_E = routing.load_E().cumsum(0, dtype=torch.int32)
-        with torch.autocast(device, enabled=False):
+        with torch.autocast(x_TD.device.type, enabled=False):
             x_ND = x_TD.to(product).index_select(0, token_N).where(has_slot_N1, 0)
             y_ND = _answers(x_ND, experts, end_E).where(has_slot_N1, 0)
             weight_N1 = routing.weight_N.index_select(0, order_N).unsqueeze(1)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from moebench.dispatch.base import Dispatch, Experts
+from moebench.dispatch.base import Dispatch, Experts, number_types
 from moebench.routers.base import Routing
 
 
@@ -22,12 +22,8 @@ class Sorted(Dispatch):
     def __call__(self, x_TD: Tensor, routing: Routing, experts: Experts) -> Tensor:
         """Mix the experts of each token. Under autocast only the products are in its type."""
         routing = routing.served()
-        device = x_TD.device.type
-        product = (
-            torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x_TD.dtype
-        )
-        total = torch.promote_types(product, routing.weight_N.dtype)
-        with torch.autocast(device, enabled=False):
+        product, total = number_types(x_TD, routing.weight_N)
+        with torch.autocast(x_TD.device.type, enabled=False):
             y_TD: Tensor = _SortedExperts.apply(  # type: ignore[no-untyped-call]
                 _order(routing),
                 torch.is_grad_enabled(),  # always off where a Function runs

@@ -151,20 +151,21 @@ def test_the_product_of_all_experts_is_that_of_each():
         torch.testing.assert_close(got[:18], wanted[:18])
 
 
-@pytest.mark.gpu
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 @every_dispatch
-def test_on_a_gpu_in_bfloat16_the_answers_are_those_of_float32_to_its_rounding(name):
+def test_in_bfloat16_the_answers_are_those_of_float32_to_its_rounding(name, device):
+    """Also where some assignments have no slot, and torch's own grouped product runs."""
     x_TD, routing, experts = unevenly_slotted(torch.float32)
     wanted = answers(Reference(), x_TD, routing, experts)
-    on_gpu = x_TD.detach().to("cuda").requires_grad_()
-    weight_N = routing.weight_N.detach().to("cuda").requires_grad_()
-    moved = {key: getattr(routing, key).to("cuda") for key in ("token_N", "expert_N", "has_slot_N")}
-    with torch.autocast("cuda", torch.bfloat16):
+    x_TD = x_TD.detach().to(device).requires_grad_()
+    weight_N = routing.weight_N.detach().to(device).requires_grad_()
+    moved = {key: getattr(routing, key).to(device) for key in ("token_N", "expert_N", "has_slot_N")}
+    with torch.autocast(device, torch.bfloat16):
         got = answers(
             registry.load(Dispatch, name)(),
-            on_gpu,
+            x_TD,
             replace(routing, weight_N=weight_N, **moved),
-            experts.to("cuda"),
+            experts.to(device),
         )
     for each, other in zip(got, wanted, strict=True):
         assert (each.cpu() - other).norm() <= 0.03 * other.norm()
